@@ -1,0 +1,57 @@
+# The packages the project uses: the installed one first, FetchContent where there is none.
+# Debian's header-only packages serve the cross-build too. /usr/include itself must never be on the
+# cross-compiler's path, so the one folder that is needed is linked into the build tree.
+include(FetchContent)
+set(FETCHCONTENT_QUIET ON)
+
+function(lab_header_package target folder)   # folder: below /usr/include, for example CLI
+  if(TARGET ${target} OR NOT CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  find_path(${folder}_HOST_DIR NAMES ${folder} PATHS /usr/include NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
+  if(NOT ${folder}_HOST_DIR)
+    return()
+  endif()
+  set(dir ${CMAKE_BINARY_DIR}/packages/${folder})
+  file(MAKE_DIRECTORY ${dir})
+  foreach(entry IN LISTS folder ARGN)
+    if(EXISTS ${${folder}_HOST_DIR}/${entry})
+      file(CREATE_LINK ${${folder}_HOST_DIR}/${entry} ${dir}/${entry} SYMBOLIC)
+    endif()
+  endforeach()
+  add_library(lab_${folder}_headers INTERFACE)
+  target_include_directories(lab_${folder}_headers SYSTEM INTERFACE ${dir})
+  add_library(${target} ALIAS lab_${folder}_headers)
+endfunction()
+
+# GoogleTest: Debian ships its source, which serves every build that needs its own flags.
+set(INSTALL_GTEST OFF CACHE BOOL "" FORCE)
+set(gtest_force_shared_crt ON CACHE BOOL "" FORCE)
+if(EXISTS /usr/src/googletest/CMakeLists.txt)
+  FetchContent_Declare(googletest SOURCE_DIR /usr/src/googletest)
+else()
+  FetchContent_Declare(googletest
+    URL https://github.com/google/googletest/archive/refs/tags/v1.14.0.tar.gz
+    FIND_PACKAGE_ARGS NAMES GTest)
+endif()
+
+lab_header_package(CLI11::CLI11 CLI)
+lab_header_package(nlohmann_json::nlohmann_json nlohmann)
+FetchContent_Declare(cli11
+  URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.3.2.tar.gz
+  FIND_PACKAGE_ARGS NAMES CLI11)
+FetchContent_Declare(nlohmann_json
+  URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
+  FIND_PACKAGE_ARGS)
+
+FetchContent_MakeAvailable(googletest)
+foreach(package IN ITEMS cli11:CLI11::CLI11 nlohmann_json:nlohmann_json::nlohmann_json)
+  string(REGEX MATCH "^[^:]+" name ${package})
+  string(REGEX REPLACE "^[^:]+:" "" target ${package})
+  if(NOT TARGET ${target})
+    FetchContent_MakeAvailable(${name})
+  endif()
+endforeach()
+if(NOT TARGET GTest::gtest)
+  add_library(GTest::gtest ALIAS gtest)
+endif()
