@@ -1,0 +1,112 @@
+// Lab 01: the accept thread and the table of clients. (Notes N2, N5)
+//
+// You write accept.cpp. The functions below are its contract.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "handles.h"
+
+namespace lab {
+
+using ClientId = std::uint32_t;
+
+// Who is at the other end.
+struct PeerAddress {
+  std::string ip;          // "127.0.0.1"
+  std::uint16_t port = 0;  // in host byte order
+};
+
+// What the server knows of one client (N5). Later labs derive from it and add to it.
+//
+// Lifetime: a shared_ptr. The table holds one reference, every pending operation another (from lab 3 on), so the
+// object lives until both have let go. The socket is closed at the latest then.
+struct Client {
+  ClientId id = 0;      // given by ClientTable::insert; 0 means "not in a table yet"
+  UniqueSocket socket;  // the connection
+  PeerAddress peer;     // set before the client enters the table, constant from then on
+
+  Client() = default;
+  virtual ~Client() = default;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+};
+
+// All clients that are connected, by id.
+//
+// Threads: any thread may call any function at any time. What protects the table is your choice; `State` is yours:
+// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need.
+class ClientTable {
+ public:
+  // An empty table for at most `max_clients` clients.
+  explicit ClientTable(std::size_t max_clients);
+  ~ClientTable();
+
+  // Gives the client its id and puts it into the table. Ids count up from 1, and no id is ever given twice, not even
+  // after its client has gone. Returns false when the table is full; the client is then unchanged.
+  bool insert(const std::shared_ptr<Client>& client);
+
+  // Takes a client out. Returns true to the one caller who took it out, false when the id is not in the table.
+  // Does not close the socket: other references may still use the client.
+  bool erase(ClientId id);
+
+  // The client with this id, or null.
+  std::shared_ptr<Client> find(ClientId id) const;
+
+  // How many clients are in the table.
+  std::size_t size() const;
+
+  // Every client that is in the table now, in the order of their ids.
+  std::vector<std::shared_ptr<Client>> snapshot() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A listening TCP socket on every local IPv4 address. `port` is in host byte order; 0 lets the system choose one.
+// Nobody else may listen on the same port (SO_EXCLUSIVEADDRUSE). The backlog is SOMAXCONN.
+// Throws std::system_error with the name of the call that failed: "socket", "setsockopt", "bind" or "listen".
+// Pages: socket, setsockopt, bind, listen.
+UniqueSocket open_listener(std::uint16_t port);
+
+// The port that a socket is bound to, in host byte order. Throws std::system_error("getsockname").
+std::uint16_t bound_port(const UniqueSocket& socket);
+
+// What accept_loop tells the rest of the server. All functions are called on the accept thread.
+class AcceptEvents {
+ public:
+  virtual ~AcceptEvents() = default;
+  // A new client object, before it has a socket or an id. Later labs return their own kind of client.
+  virtual std::shared_ptr<Client> make_client() { return std::make_shared<Client>(); }
+  // The client has its socket, its peer and its id, and is in the table.
+  virtual void on_client(const std::shared_ptr<Client>& client) = 0;
+  // The table was full. The socket of this peer is closed, or closes right after this call.
+  virtual void on_refused(const PeerAddress& peer) = 0;
+  // accept failed with this code, and the loop goes on.
+  virtual void on_error(int error) = 0;
+};
+
+// The accept thread (N2). Runs on the calling thread until `stopping` is true:
+//
+//   accept -> make_client -> give it the socket and the peer -> insert -> on_client
+//                                                                 \-> full: close the socket, on_refused
+//
+// Another thread ends the loop. It sets `stopping`, then closes `listener`; accept then fails.
+//
+// An error of accept is the fate of one connection, not of the server: WSAECONNRESET (the client left before we came),
+// WSAEMFILE and WSAENOBUFS (too many sockets or too little memory, for the moment), WSAEINTR, WSAENETDOWN and the like.
+// Call on_error and go on. When the system is short of sockets or memory the same connection is still waiting, so wait
+// a few milliseconds before the next try; else the loop takes a whole core.
+// Four codes mean that the listener itself is no good: WSAENOTSOCK, WSAEINVAL, WSAEOPNOTSUPP, WSANOTINITIALISED. When
+// one comes and `stopping` is false, throw std::system_error("accept").
+// Page: accept.
+void accept_loop(const UniqueSocket& listener, const std::atomic<bool>& stopping, ClientTable& clients,
+                 AcceptEvents& events);
+
+}  // namespace lab
