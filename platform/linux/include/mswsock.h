@@ -1,0 +1,7 @@
+// Microsoft's extensions (AcceptEx and kin) are not supported. The header is here because the labs include it.
+#ifndef WIN32_LINUX_MSWSOCK_H
+#define WIN32_LINUX_MSWSOCK_H
+
+#include "winsock2.h"
+
+#endif
