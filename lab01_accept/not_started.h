@@ -1,6 +1,9 @@
 // What an unwritten TODO does: it says which one it is.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -13,5 +16,25 @@ class NotStarted : public std::logic_error {
 
 // Each starter function begins with this call. Delete the call when you write the function.
 [[noreturn]] inline void not_started(const char* todo) { throw NotStarted(todo); }
+
+constexpr int kExitNotStarted = 3;
+
+// An exception that leaves a thread ends the program. Programs and tests install this handler, so that it ends with the
+// reason, on whichever thread it happened.
+inline void explain_and_exit() {
+  int code = EXIT_FAILURE;
+  try {
+    if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
+    std::fprintf(stderr, "error: std::terminate was called\n");
+  } catch (const NotStarted& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    code = kExitNotStarted;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: a thread ended with an exception: %s\n", error.what());
+  } catch (...) {
+    std::fprintf(stderr, "error: a thread ended with an unknown exception\n");
+  }
+  std::_Exit(code);
+}
 
 }  // namespace lab

@@ -20,7 +20,7 @@ enum ExitCode : int {
   kExitOk = 0,          // it ran, and ended in order
   kExitFailed = 1,      // a call failed; the message names it
   kExitBadOptions = 2,  // the command line is wrong
-  kExitNotStarted = 3,  // a TODO is not written yet
+  // kExitNotStarted = 3: a TODO is not written yet (not_started.h)
 };
 
 // The options that every lab's server has.
@@ -42,6 +42,7 @@ inline void add_server_options(CLI::App& app, ServerOptions& options) {
 
 // Parses the options, runs `body`, and turns every way to fail into a clear line and an exit code.
 inline int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  std::set_terminate(&explain_and_exit);
   std::setvbuf(stdout, nullptr, _IONBF, 0);  // each line is seen at once, also through a pipe
   try {
     app.parse(argc, argv);

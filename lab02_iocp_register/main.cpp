@@ -3,9 +3,10 @@
 // Threads: main waits for Ctrl+C; the accept thread accepts and registers; the completion thread takes packets out of
 // the port. The completion thread alone removes registered clients, so a client lives while its receive is pending.
 #include <cstdio>
-#include <future>
+#include <thread>
 
 #include "accept_thread.h"
+#include "drain.h"
 #include "iocp_register.h"
 #include "program.h"
 
@@ -75,8 +76,8 @@ int main(int argc, char** argv) {
     std::printf("listening on port %u\n", lab::bound_port(listener));
     lab::ClientTable clients(options.max_clients);
     RegisterClients events(port.get(), clients);
-    auto completions = std::async(std::launch::async, print_completions, port.get(), std::ref(clients));
-    QuitPacket quit{port.get()};
+    std::jthread completions(print_completions, port.get(), std::ref(clients));
+    QuitPacket quit{port.get()};  // goes before `completions`, which is then joined
     lab::AcceptThread accept_thread(std::move(listener), clients, events);
 
     lab::StopRequest::wait(options.seconds);
@@ -85,7 +86,7 @@ int main(int argc, char** argv) {
     const auto connected = clients.snapshot();
     std::printf("stopping: %zu clients are connected\n", connected.size());
     for (const auto& client : connected) client->socket.close();  // each pending receive now completes with an error
-    while (clients.size() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    lab::wait_for_drain([&] { return clients.size(); }, "clients");
     std::printf("stopped: every receive has completed\n");
   });
 }

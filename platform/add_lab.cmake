@@ -5,9 +5,13 @@
 #   labNN_x_solution    the reference all the way down
 #
 # Each variant has its tests in VARIANT_test; the test program starts VARIANT, which lies beside it.
+#   add_lab(GIVEN a.cpp PROGRAM b.cpp)   GIVEN: given sources of the lab, in its program and in its tests and in every
+#                                        later lab's. PROGRAM: given sources beside main.cpp, in this program and in
+#                                        every later lab's.
+#
 # Student code is the one file labNN_x/x.cpp; all else in the folder is given.
 function(add_lab)
-  cmake_parse_arguments(arg "" "" "GIVEN" ${ARGN})
+  cmake_parse_arguments(arg "" "" "GIVEN;PROGRAM" ${ARGN})
   get_filename_component(lab ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   string(REGEX MATCH "^lab[0-9]+" number ${lab})
   string(REGEX REPLACE "^lab[0-9]+_" "" concept ${lab})
@@ -44,6 +48,10 @@ function(add_lab)
 
   add_library(${lab}_main OBJECT main.cpp)
   target_link_libraries(${lab}_main PRIVATE ${lab}_given lab_options CLI11::CLI11)
+  if(arg_PROGRAM)
+    add_library(${lab}_program OBJECT ${arg_PROGRAM})
+    target_link_libraries(${lab}_program PRIVATE ${lab}_given lab_options CLI11::CLI11)
+  endif()
   set(test_source ${PROJECT_SOURCE_DIR}/tests/${lab}_test.cpp)
   if(EXISTS ${test_source})
     add_library(${lab}_test_code OBJECT ${test_source})
@@ -79,8 +87,14 @@ function(add_lab)
       continue()
     endif()
 
+    set(program_objects ${lab}_main)
+    foreach(any IN LISTS earlier lab)
+      if(TARGET ${any}_program)
+        list(APPEND program_objects ${any}_program)
+      endif()
+    endforeach()
     add_executable(${variant})
-    target_link_libraries(${variant} PRIVATE ${lab}_main ${objects} ${lab}_given CLI11::CLI11)
+    target_link_libraries(${variant} PRIVATE ${program_objects} ${objects} ${lab}_given CLI11::CLI11)
     set_target_properties(${variant} PROPERTIES FOLDER ${lab})
     if(TARGET ${lab}_test_code)
       add_executable(${variant}_test)

@@ -1,0 +1,18 @@
+// Given: the program of lab 04. The echo server over worker threads.
+//
+// Threads: main waits for Ctrl+C; the accept thread accepts and registers; each worker thread runs your worker_loop.
+#include "echo_handler.h"
+#include "run_server.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Lab 04: an echo server over worker threads. Ctrl+C ends it."};
+  lab::WorkerOptions options;
+  lab::add_worker_options(app, options);
+
+  return lab::run_program(app, argc, argv, [&] {
+    lab::HeapOperations operations;
+    lab::EchoHandler handler;
+    lab::run_server(options, operations, handler, [] { return std::make_shared<lab::Connection>(); });
+    handler.print_summary();
+  });
+}
