@@ -14,8 +14,12 @@ class NotStarted : public std::logic_error {
   explicit NotStarted(const std::string& todo) : std::logic_error("not started: " + todo) {}
 };
 
-// Each starter function begins with this call. Delete the call when you write the function.
-[[noreturn]] inline void not_started(const char* todo) { throw NotStarted(todo); }
+// Each starter function begins with this call. Delete the call when you write the function. (The parameters are named in
+// it so that the compiler does not warn that nobody uses them.)
+template <class... Parameters>
+[[noreturn]] void not_started(const char* todo, const Parameters&...) {
+  throw NotStarted(todo);
+}
 
 constexpr int kExitNotStarted = 3;
 

@@ -1,0 +1,19 @@
+// Given: the program of lab 05. The game server, with `new` and `delete` for each operation.
+//
+// Threads: as in lab 04. The world has a mutex of its own.
+#include "game_handler.h"
+#include "game_options.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Lab 05: the game server. Ctrl+C ends it."};
+  lab::GameOptions options;
+  lab::add_game_options(app, options);
+
+  return lab::run_program(app, argc, argv, [&] {
+    lab::HeapOperations operations;
+    lab::World world(options.max_players, options.view_distance);
+    lab::GameHandler handler(world);
+    lab::run_server(options, operations, handler, [] { return std::make_shared<lab::Player>(); });
+    handler.print_summary();
+  });
+}
