@@ -22,7 +22,7 @@ struct PoolStats {
   std::size_t high_water = 0;      // the most that were ever out at once; it may be too high, up to `capacity`, when
                                    // several threads work at once, and is never too low
   std::uint64_t acquired = 0;      // how often acquire gave one
-  std::uint64_t exhausted = 0;     // how often acquire had none to give
+  std::uint64_t exhausted = 0;     // how often acquire returned null
   std::uint64_t bad_releases = 0;  // how often release refused: released twice, or not ours
 };
 
