@@ -1,0 +1,210 @@
+#include "story.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+
+#include "not_started.h"
+#include "win32.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+
+namespace test {
+namespace {
+
+// The one test that is running.
+struct Story {
+  std::mutex mutex;  // protects what follows
+  bool running = false;
+  int steps = 0;
+  std::string last_step;
+  std::string read;         // "N5, lab01_accept/README.md#step-1"
+  std::string not_started;  // the first unwritten TODO that any thread came to
+  std::string stray_error;  // an exception of a Background that nobody asked for
+  Clock::time_point deadline;
+};
+
+Story& story() {
+  static Story* const one = new Story;  // never destroyed: the watchdog may outlive main
+  return *one;
+}
+
+bool on_wine() {
+#ifdef _WIN32
+  return ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
+#else
+  return false;
+#endif
+}
+
+int bound_in_seconds() { return static_cast<int>(20 * slowness()); }
+
+void print_line(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+// Ends the process when a test takes too long. Starts with the first test.
+void start_watchdog() {
+  static const bool started = [] {
+    std::thread([] {
+      for (;;) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        std::string late;
+        {
+          std::lock_guard lock(story().mutex);
+          if (!story().running || Clock::now() < story().deadline) continue;
+          late = story().last_step;
+        }
+        end_process("hang: the test took longer than " + std::to_string(bound_in_seconds()) +
+                        " s. Its last step: " + late,
+                    kExitHang);
+      }
+    }).detach();
+    return true;
+  }();
+  static_cast<void>(started);
+}
+
+void remember_not_started(const std::string& what) {
+  std::lock_guard lock(story().mutex);
+  if (story().not_started.empty()) story().not_started = what;
+}
+
+// Why an exception ended something; also takes note of an unwritten TODO.
+std::string explain(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const lab::NotStarted& unwritten) {
+    remember_not_started(unwritten.what());
+    return unwritten.what();
+  } catch (const Unmet& unmet) {
+    return std::string("story: ") + unmet.what();
+  } catch (const std::exception& other) {
+    return std::string("story: expected no exception, but it was: ") + other.what();
+  } catch (...) {
+    return "story: expected no exception, but one came that is not a std::exception";
+  }
+}
+
+}  // namespace
+
+double slowness() {
+#ifdef TEST_SANITIZED
+  return 2.5;
+#else
+  static const double factor = on_wine() ? 2.5 : 1.0;
+  return factor;
+#endif
+}
+
+Clock::duration patience() {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::seconds(5) * slowness());
+}
+
+void step(const std::string& what) {
+  std::lock_guard lock(story().mutex);
+  story().last_step = std::to_string(++story().steps) + ". " + what;
+  print_line("story: " + story().last_step);
+}
+
+void fail(const std::string& what, const char* file, int line) { throw Unmet(what, {file, line}); }
+
+void end_process(const std::string& last_line, int code) {
+  {
+    std::lock_guard lock(story().mutex);
+    print_line(last_line);
+    if (story().running && code != lab::kExitNotStarted) print_line("story: read: " + story().read);
+    story().running = false;
+  }
+  std::_Exit(code);
+}
+
+bool test_is_running() {
+  std::lock_guard lock(story().mutex);
+  return story().running;
+}
+
+Background::Background(std::string what, std::function<void()> body)
+    : what_(std::move(what)), thread_([this, body = std::move(body)] {
+        try {
+          body();
+        } catch (...) {
+          error_ = std::current_exception();
+        }
+        finished_ = true;
+      }) {}
+
+Background::~Background() {
+  if (!thread_.joinable()) return;
+  join();
+  if (error_) {
+    const std::string why = explain(error_);
+    std::lock_guard lock(story().mutex);
+    if (story().stray_error.empty()) story().stray_error = why;
+  }
+}
+
+bool Background::finished() const { return finished_; }
+
+void Background::finish() {
+  join();
+  if (error_) {
+    explain(error_);
+    std::rethrow_exception(error_);
+  }
+}
+
+void Background::join() {
+  if (!eventually([this] { return finished(); })) {
+    end_process("hang: expected that " + what_ + " ends, but it goes on", kExitHang);
+  }
+  thread_.join();
+}
+
+void tell(const char* note, const char* handout, Place place, void (*body)()) {
+  start_watchdog();
+  {
+    std::lock_guard lock(story().mutex);
+    story().steps = 0;
+    story().last_step = "none yet";
+    story().read = std::string(note) + ", " + handout;
+    story().not_started.clear();
+    story().stray_error.clear();
+    story().deadline = Clock::now() + std::chrono::seconds(bound_in_seconds());
+    story().running = true;
+  }
+  std::string failure;
+  try {
+    body();
+  } catch (const Unmet& unmet) {
+    place = unmet.place;
+    failure = explain(std::current_exception());
+  } catch (...) {
+    failure = explain(std::current_exception());
+  }
+  std::string read;
+  {
+    std::lock_guard lock(story().mutex);
+    story().running = false;
+    if (failure.empty()) failure = story().stray_error;
+    if (!story().not_started.empty()) {
+      failure = story().not_started;  // whatever else went wrong comes from that
+    } else {
+      read = "\nstory: read: " + story().read;
+    }
+  }
+  if (!failure.empty()) {
+    ADD_FAILURE_AT(place.file, place.line) << failure << read;
+  } else if (::testing::Test::HasFailure()) {
+    print_line(read.substr(1));  // an EXPECT_ of the test failed
+  }
+}
+
+}  // namespace test

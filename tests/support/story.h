@@ -1,0 +1,135 @@
+// A test that tells a story: numbered steps, then what should have been and what was, then where to read.
+//
+//   LAB_TEST(Lab01, FindGivesTheClient, "N5", "lab01_accept/README.md#step-1") {
+//     lab::ClientTable table(10);
+//     auto client = std::make_shared<lab::Client>();
+//     STEP("a client is inserted");
+//     check("insert takes it", table.insert(client));
+//     STEP("it is looked up by its id");
+//     check("find gives the same object", table.find(client->id) == client);
+//   }
+//
+// What a failure looks like; the grader looks for these beginnings of lines:
+//   story: 1. a client is inserted
+//   story: 2. it is looked up by its id
+//   story: expected: find gives the same object. It was not so.
+//   story: read: N5, lab01_accept/README.md#step-1
+//   not started: lab01 TODO 2       the test came to a function that is not written yet
+//   hang: ...                       a step took too long; the process has ended with kExitHang
+//   crash: ...                      an exception left a thread; the process has ended
+//   early exit: ...                 the code called exit(); the process has ended with kExitEarly
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <exception>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include "waiting.h"
+
+namespace test {
+
+constexpr int kExitHang = 4;
+constexpr int kExitEarly = 5;
+
+// Where in the test a check stands.
+struct Place {
+  const char* file;
+  int line;
+};
+
+// A check that failed. It ends the test body; LAB_TEST turns it into the failure.
+class Unmet : public std::runtime_error {
+ public:
+  Unmet(const std::string& what, Place where) : std::runtime_error(what), place(where) {}
+  Place place;
+};
+
+// Adds a step to the running test's story and prints it. Any thread may call it.
+void step(const std::string& what);
+
+// Ends the test: "story: <what>".
+[[noreturn]] void fail(const std::string& what, const char* file = __builtin_FILE(), int line = __builtin_LINE());
+
+// `what` is a sentence that should be true.
+inline void check(const std::string& what, bool holds, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) {
+  if (!holds) fail("expected: " + what + ". It was not so.", file, line);
+}
+
+// A value as people read it.
+template <class T>
+std::string to_text(const T& value) {
+  return ::testing::PrintToString(value);
+}
+
+// `what` names a value: "expected the id of the client to be 2, but it was 1".
+template <class Actual, class Expected>
+void check_equal(const std::string& what, const Actual& actual, const Expected& expected,
+                 const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  bool equal = false;
+  if constexpr (std::is_integral_v<Actual> && std::is_integral_v<Expected> && !std::is_same_v<Actual, bool> &&
+                !std::is_same_v<Expected, bool>) {
+    equal = std::cmp_equal(actual, expected);  // 2 and 2u are the same number
+  } else {
+    equal = actual == expected;
+  }
+  if (!equal) fail("expected " + what + " to be " + to_text(expected) + ", but it was " + to_text(actual), file, line);
+}
+
+// Waits for `condition()`. `what` is a sentence that should become true.
+template <class Condition>
+void check_eventually(const std::string& what, Condition condition, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE()) {
+  if (!eventually(condition)) fail("expected: " + what + ". It did not come to that.", file, line);
+}
+
+// A piece of the test on a thread of its own. What it throws (an unwritten TODO, a failed check) reaches the test.
+//
+// A thread that hangs cannot be taken back: then the process ends, with the story and "hang: <what>". So whatever the
+// body refers to only has to outlive this object.
+class Background {
+ public:
+  // `what` says what the thread does: "accept_loop".
+  Background(std::string what, std::function<void()> body);
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background();  // waits, too; an exception that nobody asked for fails the test
+
+  bool finished() const;  // the body has returned or thrown
+  void finish();          // waits for it, and throws what it threw. Call it once.
+
+ private:
+  void join();
+
+  std::string what_;
+  std::atomic<bool> finished_{false};
+  std::exception_ptr error_;  // written before finished_, read after
+  std::thread thread_;        // last: it uses the others
+};
+
+// For LAB_TEST: runs the body of a test and reports how it ended.
+void tell(const char* note, const char* handout, Place place, void (*body)());
+
+// For test_main: ends the process with a last line, the story's end, and an exit code. Any thread may call it.
+[[noreturn]] void end_process(const std::string& last_line, int code);
+bool test_is_running();
+
+}  // namespace test
+
+// A graded test. `note` is the number of the note it belongs to, `handout` the section that helps.
+#define LAB_TEST(suite, name, note, handout)                                                \
+  static void suite##_##name##_body();                                                      \
+  TEST(suite, name) {                                                                       \
+    ::test::tell(note, handout, ::test::Place{__FILE__, __LINE__}, &suite##_##name##_body); \
+  }                                                                                         \
+  static void suite##_##name##_body()
+
+#define STEP(what) ::test::step(what)
