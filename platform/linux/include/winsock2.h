@@ -3,7 +3,7 @@
 // Winsock's `bind` and POSIX's `bind` live side by side as overloads: a call whose first argument is a SOCKET (64
 // bits) is Winsock's, one whose first argument is an int is POSIX's. SOCKET also converts to int, so a call that
 // does not fit Winsock could slip to POSIX without a word. Two kinds of templates shut that door:
-//   - a length of another integer type than int goes to Winsock, as on Windows;
+//   - a length may be any integer, as on Windows, and the call is Winsock's still;
 //   - what Windows would reject (socklen_t*, a buffer that is not char*) meets a deleted overload.
 #ifndef WIN32_LINUX_WINSOCK2_H
 #define WIN32_LINUX_WINSOCK2_H
@@ -77,19 +77,14 @@ SOCKET WSASocketW(int family, int type, int protocol, std::nullptr_t protocol_in
 // A type kept in an int variable would miss it; the descriptor it then gets is refused by every call below.
 SOCKET socket(int family, __socket_type type, int protocol);
 
-int bind(SOCKET s, const sockaddr* name, int length);
 int listen(SOCKET s, int backlog);
 SOCKET accept(SOCKET s, sockaddr* name, int* length);
-int connect(SOCKET s, const sockaddr* name, int length);
 int getsockname(SOCKET s, sockaddr* name, int* length);
 int getpeername(SOCKET s, sockaddr* name, int* length);
-int setsockopt(SOCKET s, int level, int option, const char* value, int length);
 int getsockopt(SOCKET s, int level, int option, char* value, int* length);
 int ioctlsocket(SOCKET s, long command, u_long* value);
 int shutdown(SOCKET s, int how);
 int closesocket(SOCKET s);
-int send(SOCKET s, const char* data, int length, int flags);
-int recv(SOCKET s, char* data, int length, int flags);
 
 // Completion routines are not supported: the last argument must be null.
 int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags, LPWSAOVERLAPPED overlapped,
@@ -97,32 +92,53 @@ int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD f
 int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED overlapped,
             std::nullptr_t routine);
 
-// Lengths of other integer types.
-template <std::integral Length>
-int bind(SOCKET s, const sockaddr* name, Length length) { return bind(s, name, static_cast<int>(length)); }
-template <std::integral Length>
-int connect(SOCKET s, const sockaddr* name, Length length) { return connect(s, name, static_cast<int>(length)); }
-template <std::integral Length>
-int setsockopt(SOCKET s, int level, int option, const char* value, Length length) {
-  return setsockopt(s, level, option, value, static_cast<int>(length));
+// What stands for a SOCKET: it, and what converts to it. An int does too, but an int is a POSIX descriptor.
+template <class S>
+concept AnySocket = std::convertible_to<S, SOCKET> && !std::same_as<S, int>;
+
+namespace win32_linux {
+int bind(SOCKET s, const sockaddr* name, int length);
+int connect(SOCKET s, const sockaddr* name, int length);
+int setsockopt(SOCKET s, int level, int option, const char* value, int length);
+int send(SOCKET s, const char* data, int length, int flags);
+int recv(SOCKET s, char* data, int length, int flags);
+}  // namespace win32_linux
+
+template <AnySocket S, std::integral Length>
+int bind(const S& s, const sockaddr* name, Length length) {
+  return win32_linux::bind(s, name, static_cast<int>(length));
 }
-template <std::integral Length>
-int send(SOCKET s, const char* data, Length length, int flags) { return send(s, data, static_cast<int>(length), flags); }
-template <std::integral Length>
-int recv(SOCKET s, char* data, Length length, int flags) { return recv(s, data, static_cast<int>(length), flags); }
+template <AnySocket S, std::integral Length>
+int connect(const S& s, const sockaddr* name, Length length) {
+  return win32_linux::connect(s, name, static_cast<int>(length));
+}
+template <AnySocket S, std::integral Length>
+int setsockopt(const S& s, int level, int option, const char* value, Length length) {
+  return win32_linux::setsockopt(s, level, option, value, static_cast<int>(length));
+}
+template <AnySocket S, std::integral Length>
+int send(const S& s, const char* data, Length length, int flags) {
+  return win32_linux::send(s, data, static_cast<int>(length), flags);
+}
+template <AnySocket S, std::integral Length>
+int recv(const S& s, char* data, Length length, int flags) {
+  return win32_linux::recv(s, data, static_cast<int>(length), flags);
+}
 
 // What Windows rejects, and POSIX would take.
-template <std::same_as<socklen_t> Length> SOCKET accept(SOCKET, sockaddr*, Length*) = delete;
-template <std::same_as<socklen_t> Length> int getsockname(SOCKET, sockaddr*, Length*) = delete;
-template <std::same_as<socklen_t> Length> int getpeername(SOCKET, sockaddr*, Length*) = delete;
-template <std::same_as<socklen_t> Length> int getsockopt(SOCKET, int, int, void*, Length*) = delete;
-template <std::integral Length> int setsockopt(SOCKET, int, int, const void*, Length) = delete;
-template <std::integral Length> int send(SOCKET, const void*, Length, int) = delete;
-template <std::integral Length> int recv(SOCKET, void*, Length, int) = delete;
+template <class T>
+concept NotChar = !std::same_as<T, char>;
+template <AnySocket S, std::same_as<socklen_t> Length> SOCKET accept(const S&, sockaddr*, Length*) = delete;
+template <AnySocket S, std::same_as<socklen_t> Length> int getsockname(const S&, sockaddr*, Length*) = delete;
+template <AnySocket S, std::same_as<socklen_t> Length> int getpeername(const S&, sockaddr*, Length*) = delete;
+template <AnySocket S, std::same_as<socklen_t> Length> int getsockopt(const S&, int, int, void*, Length*) = delete;
+template <AnySocket S, NotChar T, std::integral Length> int setsockopt(const S&, int, int, const T*, Length) = delete;
+template <AnySocket S, NotChar T, std::integral Length> int send(const S&, const T*, Length, int) = delete;
+template <AnySocket S, NotChar T, std::integral Length> int recv(const S&, T*, Length, int) = delete;
 // What Winsock has, POSIX would take, and this library does not do.
-template <class... Rest> int sendto(SOCKET, Rest...) = delete;
-template <class... Rest> int recvfrom(SOCKET, Rest...) = delete;
-template <class... Rest> int sendmsg(SOCKET, Rest...) = delete;
-template <class... Rest> int recvmsg(SOCKET, Rest...) = delete;
+template <AnySocket S, class... Rest> int sendto(const S&, Rest...) = delete;
+template <AnySocket S, class... Rest> int recvfrom(const S&, Rest...) = delete;
+template <AnySocket S, class... Rest> int sendmsg(const S&, Rest...) = delete;
+template <AnySocket S, class... Rest> int recvmsg(const S&, Rest...) = delete;
 
 #endif

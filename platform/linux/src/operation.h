@@ -1,0 +1,89 @@
+// One call that has begun and not yet been reported: first a pending receive or send, then a packet in a port.
+#pragma once
+
+#include "errors.h"
+#include "winsock2.h"
+
+namespace win32_linux {
+
+class BlockedCall;
+
+// Lifetime: made by the call, owned by the queue it stands in (a socket's, then its port's), recycled when it is
+// dequeued. It copies the WSABUFs, as Windows does; the bytes they point to stay the caller's.
+// Threads: guarded by the lock of whoever owns it.
+struct Operation {
+  static constexpr DWORD kInlineBuffers = 4;
+
+  Operation* next = nullptr;
+  OVERLAPPED* overlapped = nullptr;
+  BlockedCall* caller = nullptr;   // set for a call without OVERLAPPED: this thread waits for it
+  ULONG_PTR key = 0;
+  DWORD bytes = 0;                 // transferred
+  int error = 0;                   // how it failed, as a WSA error
+  Status status = Status::kPending;
+  bool done = false;               // only for a waiting caller
+  bool peek = false;               // MSG_PEEK
+  DWORD first = 0;                 // buffers[first..count) are still to be filled or sent
+  DWORD count = 0;
+  WSABUF* buffers = few;
+  WSABUF few[kInlineBuffers];
+
+  Operation() = default;
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  ~Operation() { drop_buffers(); }
+
+  void set_buffers(const WSABUF* from, DWORD n);
+  // Marks `n` bytes as sent. Returns true when nothing is left.
+  bool advance(std::size_t n);
+  void drop_buffers();
+
+  // From a pool: a thread keeps a few and shares the rest, so nothing is allocated once a server is warm.
+  static Operation* make();
+  static void recycle(Operation* operation);
+};
+
+// A queue of operations, linked through themselves.
+class OperationQueue {
+ public:
+  bool empty() const { return !head_; }
+  Operation* front() const { return head_; }
+
+  void push(Operation* operation) {
+    operation->next = nullptr;
+    *tail_ = operation;
+    tail_ = &operation->next;
+  }
+
+  Operation* pop() {
+    Operation* operation = head_;
+    head_ = operation->next;
+    if (!head_) tail_ = &head_;
+    return operation;
+  }
+
+  // Moves the operations that match to the end of `to`.
+  template <class Match>
+  void move_if(Match match, OperationQueue& to) {
+    Operation** at = &head_;
+    while (Operation* operation = *at) {
+      if (match(*operation)) {
+        *at = operation->next;
+        to.push(operation);
+      } else {
+        at = &operation->next;
+      }
+    }
+    tail_ = at;
+  }
+
+  OperationQueue() = default;
+  OperationQueue(const OperationQueue&) = delete;
+  OperationQueue& operator=(const OperationQueue&) = delete;
+
+ private:
+  Operation* head_ = nullptr;
+  Operation** tail_ = &head_;
+};
+
+}  // namespace win32_linux

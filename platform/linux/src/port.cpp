@@ -1,0 +1,205 @@
+#include "port.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "socket.h"
+
+namespace win32_linux {
+namespace {
+
+constexpr int kBatch = 64;             // events taken by one epoll_wait
+constexpr unsigned kLookEvery = 64;    // packets after which epoll is asked although packets are left
+constexpr int kTick = 1;               // milliseconds that a packet may be left to a running worker
+constexpr unsigned kTickers = 2;       // so that one still ticks when the other is called away
+
+using Clock = std::chrono::steady_clock;
+
+// What this thread is to a port. As on Windows, a thread belongs to the last port it took a packet from.
+struct Worker {
+  std::uintptr_t port = 0;   // a handle: the port may be gone
+  bool inside = false;       // in Port::wait now
+
+  void leave() {
+    if (port == 0) return;
+    if (const Ref<Port> old = find_port(reinterpret_cast<HANDLE>(port))) old->forget_worker();
+    port = 0;
+  }
+  ~Worker() { leave(); }
+};
+thread_local Worker worker;
+
+}  // namespace
+
+Port::Port(DWORD concurrency)
+    : Object(Kind::kPort),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      concurrency_(concurrency ? concurrency : std::max(1u, std::thread::hardware_concurrency())) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.u64 = 0;   // no socket has handle 0
+  if (usable()) ::epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event);
+}
+
+Port::~Port() {
+  while (!packets_.empty()) Operation::recycle(packets_.pop());
+  if (epoll_ >= 0) ::close(epoll_);
+  if (bell_ >= 0) ::close(bell_);
+}
+
+
+bool Port::watch(int fd, SOCKET handle) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = handle;
+  return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void Port::ring() {
+  // The counter is never read: an edge-triggered eventfd reports each write.
+  ::eventfd_write(bell_, 1);
+}
+
+// Whether a sleeping thread has to be told of the packets. REQUIRES: mutex_ is held, packets_ is not empty.
+//
+// A packet for which a running worker will soon come back is left to it: waking another thread for it costs more
+// than handling it. Should the worker block instead (which cannot be seen here), a ticking waiter takes the packet
+// within a millisecond. So this holds always: while packets are there and threads sleep, the bell has been rung, or
+// a sleeper ticks, or a thread inside wait() has yet to look at the queue.
+bool Port::must_ring(bool a_worker_comes_back) {
+  if (waiting_ == 0 || rung_) return false;
+  if (a_worker_comes_back || running_ >= concurrency_) {
+    left_behind_ = true;
+    if (ticking_ > 0) return false;
+  }
+  rung_ = true;
+  return true;
+}
+
+void Port::push(Operation* operation) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
+      packets_.push(operation);
+      operation = nullptr;
+      const bool mine = worker.port == handle();
+      // A thread that is polling looks at the queue before it leaves.
+      wake = !(mine && worker.inside) && must_ring(mine);
+    }
+  }
+  if (operation) Operation::recycle(operation);   // nobody can come for it any more
+  if (wake) ring();
+}
+
+// Sleeps in epoll_wait, and does the I/O of the sockets that are ready. Returns the number of events.
+int Port::poll(std::unique_lock<std::mutex>& lock, int milliseconds) {
+  taken_ = 0;
+  lock.unlock();
+  epoll_event events[kBatch];
+  const int n = std::max(0, ::epoll_wait(epoll_, events, kBatch, milliseconds));   // EINTR is like a time-out
+  bool heard = false;
+  for (int i = 0; i < n; ++i) {
+    if (events[i].data.u64 == 0) {
+      heard = true;
+    } else if (const Ref<Socket> socket = find_socket(events[i].data.u64)) {
+      socket->on_ready(events[i].events);
+    }
+    // Otherwise it was closed meanwhile, and its operations with it.
+  }
+  lock.lock();
+  if (heard) rung_ = false;
+  return n;
+}
+
+DWORD Port::wait(OVERLAPPED_ENTRY* out, ULONG max, ULONG& removed, DWORD milliseconds) {
+  removed = 0;
+  if (worker.port != handle()) worker.leave();
+  const bool forever = milliseconds == INFINITE;
+  const auto deadline = Clock::now() + std::chrono::milliseconds(forever ? 0 : milliseconds);
+
+  std::unique_lock lock(mutex_);
+  if (worker.port == handle()) --running_;
+  worker.port = handle();
+  worker.inside = true;
+  DWORD error = NO_ERROR;
+  for (bool overdue = false, expired = false;;) {
+    if (closed_) {
+      error = ERROR_ABANDONED_WAIT_0;
+      break;
+    }
+    // Busy connections must not keep epoll from being asked about the others.
+    if (!packets_.empty() && taken_ >= kLookEvery) poll(lock, 0);
+    // Over the concurrency value, packets are taken only when the running threads seem to be blocked.
+    if (!packets_.empty() && (running_ < concurrency_ || overdue || expired)) break;
+    if (expired) {
+      error = WAIT_TIMEOUT;
+      break;
+    }
+    int sleep = -1;
+    if (!forever) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      sleep = static_cast<int>(std::clamp<long>(left, 0, 1 << 30));
+    }
+    const bool ticks = (left_behind_ || !packets_.empty()) && ticking_ < kTickers;
+    if (ticks) {
+      left_behind_ = false;   // so that ticking ends soon after the traffic
+      sleep = sleep < 0 ? kTick : std::min(sleep, kTick);
+    }
+    ++waiting_;
+    ticking_ += ticks;
+    const int events = poll(lock, sleep);
+    ticking_ -= ticks;
+    --waiting_;
+    overdue = ticks && events == 0;
+    expired = !forever && Clock::now() >= deadline;
+  }
+  OperationQueue taken;
+  for (ULONG i = 0; error == NO_ERROR && i < max && !packets_.empty(); ++i) taken.push(packets_.pop());
+  taken_ += taken.empty() ? 0 : 1;
+  worker.inside = false;
+  if (taken.empty()) {
+    worker.port = 0;
+  } else {
+    ++running_;
+  }
+  // Those who sleep learn from the one who leaves: of packets that are left, or that the port is closed.
+  const bool wake = closed_ ? waiting_ > 0 : !packets_.empty() && must_ring(false);
+  lock.unlock();
+  if (wake) ring();
+
+  for (; !taken.empty(); ++removed) {
+    Operation* operation = taken.pop();
+    out[removed] = {operation->key, operation->overlapped, static_cast<ULONG_PTR>(operation->status), operation->bytes};
+    Operation::recycle(operation);
+  }
+  return error;
+}
+
+void Port::forget_worker() {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --running_;
+    wake = !packets_.empty() && must_ring(false);
+  }
+  if (wake) ring();
+}
+
+void Port::close() {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    wake = waiting_ > 0;
+  }
+  if (wake) ring();
+}
+
+}  // namespace win32_linux
