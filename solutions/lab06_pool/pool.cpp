@@ -53,7 +53,9 @@ struct alignas(128) Stripe {
 }  // namespace
 
 struct OperationPool::State {
-  PoolPolicy policy;
+  explicit State(PoolPolicy p) : policy(p) {}
+
+  const PoolPolicy policy;
   std::array<Stripe, 16> stripes;
   struct Slab {
     std::unique_ptr<Block[]> blocks;
@@ -107,7 +109,7 @@ struct OperationPool::State {
   }
 };
 
-OperationPool::OperationPool(std::size_t blocks, PoolPolicy policy) : state_(new State{.policy = policy}) {
+OperationPool::OperationPool(std::size_t blocks, PoolPolicy policy) : state_(std::make_unique<State>(policy)) {
   state_->add_slab(std::max<std::size_t>(blocks, 1));
 }
 

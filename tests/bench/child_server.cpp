@@ -1,0 +1,81 @@
+#include "child_server.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+namespace bench {
+
+ChildServer::ChildServer(const std::vector<std::string>& command) {
+  // Its lines go into a file: nobody has to read them while it is measured.
+  log_ = (std::filesystem::temp_directory_path() / "lab_bench_XXXXXX").string();
+  const int log = ::mkstemp(log_.data());
+  if (log < 0) throw std::runtime_error("cannot make a temporary file");
+  pid_ = ::fork();
+  if (pid_ < 0) throw std::runtime_error("fork failed");
+  if (pid_ == 0) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::dup2(log, 1);
+    ::dup2(log, 2);
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  ::close(log);
+  const std::string mark = "listening on port ";
+  for (int i = 0; i < 2000; ++i) {
+    const std::string text = output();
+    if (const auto at = text.find(mark); at != std::string::npos && text.find('\n', at) != std::string::npos) {
+      port_ = static_cast<std::uint16_t>(std::atoi(text.c_str() + at + mark.size()));
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  throw std::runtime_error(command[0] + " does not listen; it said: " + output());
+}
+
+ChildServer::~ChildServer() {
+  if (pid_ > 0) {
+    ::kill(-pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  std::error_code ignored;
+  std::filesystem::remove(log_, ignored);
+}
+
+std::string ChildServer::stop() {
+  ::kill(-pid_, SIGINT);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+  return output();
+}
+
+std::size_t ChildServer::resident_bytes() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmRSS:", 0) == 0) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  return 0;
+}
+
+std::string ChildServer::output() const {
+  std::stringstream text;
+  text << std::ifstream(log_).rdbuf();
+  return text.str();
+}
+
+}  // namespace bench

@@ -1,0 +1,33 @@
+// The load: clients that send 32 bytes, wait for the echo, and send again. One thread, one epoll.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace bench {
+
+// Connected sockets, closed when they go.
+class Connections {
+ public:
+  // Throws std::runtime_error when a connection fails.
+  Connections(std::uint16_t port, std::size_t count);
+  ~Connections();
+  Connections(const Connections&) = delete;
+  Connections& operator=(const Connections&) = delete;
+  const std::vector<int>& sockets() const { return sockets_; }
+
+ private:
+  void close_all();
+  std::vector<int> sockets_;
+};
+
+struct LoadResult {
+  double round_trips_per_second = 0;
+  double fairness = 0;  // round trips of the slowest client against the mean
+};
+
+// Throws std::runtime_error when an echo is wrong or a connection ends.
+LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds);
+
+}  // namespace bench
