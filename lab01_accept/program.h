@@ -58,8 +58,10 @@ inline int run_program(CLI::App& app, int argc, char** argv, const std::function
     std::fprintf(stderr, "%s\n", error.what());
     return kExitNotStarted;
   } catch (const std::system_error& error) {
-    const char* hint = error.code().value() == WSAEADDRINUSE ? " (is the port in use? try --port 0)" : "";
-    std::fprintf(stderr, "error: %s, code %d%s\n", error.what(), error.code().value(), hint);
+    const int code = error.code().value();  // an exclusive port in use can be "forbidden", too
+    const bool port_in_use = code == WSAEADDRINUSE || code == WSAEACCES;
+    const char* hint = port_in_use ? " (is the port in use? try --port 0)" : "";
+    std::fprintf(stderr, "error: %s, code %d%s\n", error.what(), code, hint);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
   }
