@@ -70,13 +70,18 @@ std::string to_text(const T& value) {
   return ::testing::PrintToString(value);
 }
 
+// True for the types that std::cmp_equal takes: bool and the characters are not numbers.
+template <class T>
+constexpr bool is_number = std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char> &&
+                           !std::is_same_v<T, wchar_t> && !std::is_same_v<T, char8_t> &&
+                           !std::is_same_v<T, char16_t> && !std::is_same_v<T, char32_t>;
+
 // `what` names a value: "expected the id of the client to be 2, but it was 1".
 template <class Actual, class Expected>
 void check_equal(const std::string& what, const Actual& actual, const Expected& expected,
                  const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   bool equal = false;
-  if constexpr (std::is_integral_v<Actual> && std::is_integral_v<Expected> && !std::is_same_v<Actual, bool> &&
-                !std::is_same_v<Expected, bool>) {
+  if constexpr (is_number<Actual> && is_number<Expected>) {
     equal = std::cmp_equal(actual, expected);  // 2 and 2u are the same number
   } else {
     equal = actual == expected;

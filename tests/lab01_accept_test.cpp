@@ -1,0 +1,632 @@
+// Lab 01: the client table, the listening socket, the accept loop, and the program.
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <vector>
+
+#include "accept.h"
+#include "child_process.h"
+#include "net.h"
+#include "resources.h"
+#include "story.h"
+
+using namespace test;
+using lab::Client;
+using lab::ClientId;
+using lab::ClientTable;
+
+namespace {
+
+constexpr const char* kTable = "lab01_accept/README.md#step-1";
+constexpr const char* kListener = "lab01_accept/README.md#step-2";
+constexpr const char* kLoop = "lab01_accept/README.md#step-3";
+constexpr const char* kProgram = "lab01_accept/README.md#step-4";
+
+// --- The table -------------------------------------------------------------------------------------------------------
+
+// Inserts a new client, which must succeed.
+std::shared_ptr<Client> inserted(ClientTable& table) {
+  auto client = std::make_shared<Client>();
+  check("insert takes the client", table.insert(client));
+  return client;
+}
+
+std::vector<ClientId> ids_of(const std::vector<std::shared_ptr<Client>>& clients) {
+  std::vector<ClientId> ids;
+  for (const auto& client : clients) ids.push_back(client ? client->id : 0);
+  return ids;
+}
+
+LAB_TEST(Lab01, IdsCountUpAndAreNeverGivenTwice, "N5", kTable) {
+  ClientTable table(10);
+  STEP("three clients are inserted");
+  check_equal("the id of the first", inserted(table)->id, 1);
+  check_equal("the id of the second", inserted(table)->id, 2);
+  check_equal("the id of the third", inserted(table)->id, 3);
+  check_equal("the size of the table", table.size(), 3);
+  STEP("the last one leaves and a new one comes");
+  check("erase(3) takes it out", table.erase(3));
+  check_equal("the id of the new one", inserted(table)->id, 4);
+  STEP("all leave and a new one comes");
+  for (const ClientId id : {1, 2, 4}) check("erase takes it out", table.erase(id));
+  check_equal("the size of the table", table.size(), 0);
+  check_equal("the id of the new one", inserted(table)->id, 5);
+}
+
+LAB_TEST(Lab01, AFullTableRefuses, "N5", kTable) {
+  ClientTable table(2);
+  STEP("a table for two clients gets two");
+  inserted(table);
+  const auto second = inserted(table);
+  STEP("a third one comes");
+  const auto third = std::make_shared<Client>();
+  check("insert returns false", !table.insert(third));
+  check_equal("the id of the refused client", third->id, 0);
+  check_equal("the size of the table", table.size(), 2);
+  check_equal("how many clients snapshot gives", table.snapshot().size(), 2);
+  check_equal("the references to the refused client", third.use_count(), 1);
+  STEP("one leaves, so there is room for one");
+  check("erase takes it out", table.erase(second->id));
+  check("insert takes the third client now", table.insert(third));
+  check("its id is a new one", third->id > second->id);
+  check("find gives it", table.find(third->id) == third);
+  check("a fourth one is refused", !table.insert(std::make_shared<Client>()));
+}
+
+struct SpecialClient : Client {};
+
+LAB_TEST(Lab01, EraseTakesAClientOutOnce, "N5", kTable) {
+  ClientTable table(10);
+  STEP("a client with a connection is inserted, between two others");
+  Listener listener;
+  TestClient peer(listener.port);
+  inserted(table);
+  std::shared_ptr<Client> client = std::make_shared<SpecialClient>();
+  client->socket = listener.accept();
+  check("insert takes the client", table.insert(client));
+  inserted(table);
+  const ClientId id = client->id;
+  STEP("it is looked up by its id");
+  check("find gives the same object", table.find(id) == client);
+  check("find gives null for an id that nobody has", table.find(1000) == nullptr && table.find(0) == nullptr);
+  STEP("it is erased");
+  check("erase returns true", table.erase(id));
+  check("find gives null now", table.find(id) == nullptr);
+  check_equal("the size of the table", table.size(), 2);
+  check("a second erase returns false", !table.erase(id));
+  check("erase of an id that nobody has returns false", !table.erase(1000) && !table.erase(0));
+  check_equal("the size of the table", table.size(), 2);
+  STEP("somebody still holds the client, so its connection is open");
+  check("the socket is open", client->socket.valid() && peer.look() == End::none);
+  STEP("the last reference goes");
+  check_equal("the references to the client that was erased", client.use_count(), 1);
+  client.reset();
+  check("the peer sees an orderly close", peer.expect_closed() == End::eof);
+}
+
+LAB_TEST(Lab01, SnapshotIsInTheOrderOfTheIds, "N5", kTable) {
+  ClientTable table(1000);
+  STEP("200 clients come, and every third leaves");
+  std::vector<ClientId> expected;
+  std::vector<ClientId> leaving;
+  for (int i = 0; i < 200; ++i) (i % 3 == 1 ? leaving : expected).push_back(inserted(table)->id);
+  for (const ClientId id : leaving) check("erase takes it out", table.erase(id));
+  for (int i = 0; i < 20; ++i) expected.push_back(inserted(table)->id);
+  STEP("a snapshot is taken");
+  const auto snapshot = table.snapshot();
+  check_equal("the ids in the snapshot", ids_of(snapshot), expected);
+  STEP("everybody leaves; the snapshot is still what it was");
+  for (const ClientId id : expected) check("erase takes it out", table.erase(id));
+  check_equal("the ids in the snapshot", ids_of(snapshot), expected);
+  check_equal("the size of a new snapshot", table.snapshot().size(), 0);
+}
+
+// Runs `body(n)` on `count` threads at the same time, and waits for all.
+void on_threads(int count, const std::string& what, const std::function<void(int)>& body) {
+  std::atomic<int> ready{0};
+  std::vector<std::unique_ptr<Background>> threads;
+  for (int n = 0; n < count; ++n) {
+    threads.push_back(std::make_unique<Background>(what, [&, n] {
+      ++ready;
+      while (ready < count) std::this_thread::yield();
+      body(n);
+    }));
+  }
+  for (auto& thread : threads) thread->finish();
+}
+
+LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 3000;
+  ClientTable table(100000);
+  STEP("four threads insert clients at the same time");
+  std::vector<std::vector<ClientId>> given(kThreads);
+  on_threads(kThreads, "a thread that inserts", [&](int n) {
+    for (int i = 0; i < kRounds; ++i) {
+      const auto client = std::make_shared<Client>();
+      check("insert takes the client", table.insert(client));
+      given[n].push_back(client->id);
+      if (i % 8 == 0) check("find gives the client that was just inserted", table.find(client->id) == client);
+    }
+  });
+  std::set<ClientId> ids;
+  for (const auto& some : given) {
+    check("each thread sees its ids go up", std::is_sorted(some.begin(), some.end()));
+    ids.insert(some.begin(), some.end());
+  }
+  check_equal("how many different ids were given", ids.size(), kThreads * kRounds);
+  check_equal("the size of the table", table.size(), kThreads * kRounds);
+
+  STEP("all four erase the same clients, and take snapshots meanwhile");
+  std::atomic<int> erased{0};
+  on_threads(kThreads, "a thread that erases", [&](int) {
+    int i = 0;
+    for (const ClientId id : ids) {
+      if (table.erase(id)) ++erased;
+      if (++i % 500 == 0) {
+        const auto now = ids_of(table.snapshot());
+        check("a snapshot is ordered while others erase", std::is_sorted(now.begin(), now.end()));
+      }
+    }
+  });
+  check_equal("how many erase calls returned true", erased.load(), kThreads * kRounds);
+  check_equal("the size of the table", table.size(), 0);
+
+  STEP("all four insert, look up and erase");
+  on_threads(kThreads, "a thread that inserts and erases", [&](int) {
+    for (int i = 0; i < kRounds; ++i) {
+      const auto client = std::make_shared<Client>();
+      check("insert takes the client", table.insert(client));
+      check("find gives the client that was just inserted", table.find(client->id) == client);
+      check("erase takes it out", table.erase(client->id));
+      check("find gives null for a client that was erased", table.find(client->id) == nullptr);
+    }
+  });
+  check_equal("the size of the table", table.size(), 0);
+}
+
+LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
+  ClientTable table(1);
+  STEP("four threads insert and erase, in a table for one client");
+  std::atomic<int> inside{0};
+  std::atomic<int> most{0};
+  on_threads(4, "a thread that inserts and erases", [&](int) {
+    for (int i = 0; i < 10000; ++i) {
+      const auto client = std::make_shared<Client>();
+      if (!table.insert(client)) continue;
+      const int now = ++inside;
+      if (now > most) most = now;
+      --inside;
+      check("erase takes it out", table.erase(client->id));
+    }
+  });
+  check_equal("the most clients that were in the table at once", most.load(), 1);
+  check_equal("the size of the table", table.size(), 0);
+}
+
+// --- The listening socket --------------------------------------------------------------------------------------------
+
+// What the system says about a socket's own end, in network order.
+sockaddr_in name_of(const lab::UniqueSocket& socket) {
+  sockaddr_in name{};
+  int size = sizeof name;
+  check("the socket is bound", ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size) == 0);
+  return name;
+}
+
+// The error that a call throws; fails the test when it throws none.
+template <class Call>
+std::system_error error_of(const std::string& what, Call call) {
+  try {
+    call();
+  } catch (const std::system_error& error) {
+    return error;
+  }
+  fail("expected that " + what + " throws std::system_error, but it returned");
+}
+
+void check_names(const std::system_error& error, const std::string& call) {
+  check("the error names the call " + call + ", not: " + error.what(),
+        std::string(error.what()).find(call) != std::string::npos);
+}
+
+// Wine, and Windows in some cases, call an exclusive port "forbidden".
+bool is_port_in_use(int code) { return code == WSAEADDRINUSE || code == WSAEACCES; }
+
+LAB_TEST(Lab01, TheListenerTakesClients, "N2", kListener) {
+  STEP("listeners are opened on port 0");
+  std::vector<lab::UniqueSocket> listeners;
+  for (int i = 0; i < 4; ++i) {
+    listeners.push_back(lab::open_listener(0));
+    const sockaddr_in name = name_of(listeners.back());
+    check_equal("the result of bound_port", lab::bound_port(listeners.back()), ntohs(name.sin_port));
+    check_equal("the local address (0 is every address)", ntohl(name.sin_addr.s_addr), 0u);
+  }
+  const lab::UniqueSocket& listener = listeners.front();
+  STEP("nobody else may listen on its port");
+  int exclusive = 0;
+  int size = sizeof exclusive;
+  ::getsockopt(listener.get(), SOL_SOCKET, SO_EXCLUSIVEADDRUSE, reinterpret_cast<char*>(&exclusive), &size);
+  check("SO_EXCLUSIVEADDRUSE is set", exclusive != 0);
+  STEP("100 clients connect before anybody calls accept");
+  const auto clients = connect_many(lab::bound_port(listener), 100);
+  STEP("a listener is opened on a port that is free again");
+  for (int i = 0; i < 3; ++i) {
+    const std::uint16_t port = lab::bound_port(listeners.back());
+    listeners.pop_back();
+    try {
+      const lab::UniqueSocket again = lab::open_listener(port);
+      check_equal("its port", ntohs(name_of(again).sin_port), port);
+    } catch (const std::system_error& error) {
+      if (!is_port_in_use(error.code().value())) throw;  // some other program was faster
+    }
+  }
+}
+
+LAB_TEST(Lab01, SetupErrorsNameTheCall, "N2", kListener) {
+  const lab::UniqueSocket first = lab::open_listener(0);
+  const std::uint16_t port = lab::bound_port(first);
+  STEP("a second listener is opened on the same port");
+  const std::size_t before = open_handles();
+  for (int i = 0; i < 20; ++i) {
+    const std::system_error error = error_of("open_listener on a port in use", [&] { lab::open_listener(port); });
+    check("the code is that of a port in use, not " + std::to_string(error.code().value()),
+          is_port_in_use(error.code().value()));
+    check_names(error, "bind");
+  }
+  STEP("that was done 20 times, and no socket may be left open");
+  check("open_listener closes its socket when it fails", open_handles() < before + 10);
+  STEP("the first listener still takes clients");
+  TestClient client(port);
+  STEP("bound_port is asked about a socket that is closed");
+  const std::system_error error = error_of("bound_port of a closed socket", [] { lab::bound_port(lab::UniqueSocket()); });
+  check_equal("the code of the error", error.code().value(), WSAENOTSOCK);
+  check_names(error, "getsockname");
+}
+
+// --- The accept loop -------------------------------------------------------------------------------------------------
+
+// What the loop has told. Any thread may look.
+class Events : public lab::AcceptEvents {
+ public:
+  explicit Events(ClientTable& table) : table_(table) {}
+
+  std::shared_ptr<Client> make_client() override { return std::make_shared<SpecialClient>(); }
+
+  void on_client(const std::shared_ptr<Client>& client) override {
+    std::lock_guard lock(mutex_);
+    clients_.push_back(client);
+    if (!client || client->id == 0 || table_.find(client->id) != client) problem_ = "it was not in the table";
+    else if (!client->socket.valid()) problem_ = "it had no socket";
+    else if (client->peer.ip.empty() || client->peer.port == 0) problem_ = "it had no peer address";
+  }
+  void on_refused(const lab::PeerAddress& peer) override {
+    std::lock_guard lock(mutex_);
+    refused_.push_back(peer);
+  }
+  void on_error(int error) override {
+    std::lock_guard lock(mutex_);
+    if (errors_[error]++ == 0) first_[error] = Clock::now();
+    last_[error] = Clock::now();
+  }
+
+  std::size_t count() const {
+    std::lock_guard lock(mutex_);
+    return clients_.size();
+  }
+  std::size_t refused_count() const {
+    std::lock_guard lock(mutex_);
+    return refused_.size();
+  }
+  std::vector<std::shared_ptr<Client>> clients() const {
+    std::lock_guard lock(mutex_);
+    return clients_;
+  }
+  std::vector<lab::PeerAddress> refused() const {
+    std::lock_guard lock(mutex_);
+    return refused_;
+  }
+  std::size_t errors(int error) const {
+    std::lock_guard lock(mutex_);
+    const auto found = errors_.find(error);
+    return found == errors_.end() ? 0 : found->second;
+  }
+  Clock::duration between_first_and_last(int error) const {
+    std::lock_guard lock(mutex_);
+    return last_.at(error) - first_.at(error);
+  }
+  // What was wrong with a client at the time of on_client.
+  std::string problem() const {
+    std::lock_guard lock(mutex_);
+    return problem_;
+  }
+  void forget_clients() {
+    std::lock_guard lock(mutex_);
+    clients_.clear();
+  }
+
+ private:
+  ClientTable& table_;
+  mutable std::mutex mutex_;  // protects what follows
+  std::vector<std::shared_ptr<Client>> clients_;
+  std::vector<lab::PeerAddress> refused_;
+  std::map<int, std::size_t> errors_;
+  std::map<int, Clock::time_point> first_;
+  std::map<int, Clock::time_point> last_;
+  std::string problem_;
+};
+
+// accept_loop on a thread, with a table and a listener of its own. Ended at the latest by the destructor.
+class Accepting {
+ public:
+  explicit Accepting(std::size_t max_clients, lab::UniqueSocket listening = lab::open_listener(0))
+      : listener(std::move(listening)), port(ntohs(name_of(listener).sin_port)), table(max_clients), events(table),
+        loop("accept_loop", [this] { lab::accept_loop(listener, stopping, table, events); }) {}
+  ~Accepting() { tell_to_stop(); }
+
+  void tell_to_stop() {
+    stopping = true;
+    listener.close();
+  }
+  void stop() {
+    tell_to_stop();
+    loop.finish();
+  }
+  void wait_for_clients(std::size_t count) {
+    check_eventually("on_client has been called for " + std::to_string(count) + " clients",
+                     [&] { return events.count() >= count || loop.finished(); });
+    if (events.count() >= count) return;
+    loop.finish();  // throws what ended it
+    fail("expected that accept_loop goes on until it is told to stop, but it has returned");
+  }
+  void wait_for_refused(std::size_t count) {
+    check_eventually("on_refused has been called for " + std::to_string(count) + " clients",
+                     [&] { return events.refused_count() >= count; });
+  }
+
+  lab::UniqueSocket listener;
+  const std::uint16_t port;
+  ClientTable table;
+  Events events;
+  std::atomic<bool> stopping{false};
+  Background loop;  // last: it uses the others
+};
+
+// The client that the loop made for this peer.
+std::shared_ptr<Client> client_of(const Events& events, const TestClient& peer) {
+  for (const auto& client : events.clients()) {
+    if (client->peer.port == peer.local_port()) return client;
+  }
+  std::string ports;
+  for (const auto& client : events.clients()) ports += " " + std::to_string(client->peer.port);
+  fail("expected a client with the peer port " + std::to_string(peer.local_port()) + ", but the ports were" + ports);
+}
+
+void check_no_problem(const Events& events) {
+  if (!events.problem().empty()) fail("expected a complete client in on_client, but " + events.problem());
+}
+
+LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
+  Accepting server(10);
+  STEP("four clients connect, one after the other");
+  std::vector<TestClient> peers;
+  for (std::size_t i = 0; i < 4; ++i) {
+    peers.emplace_back(server.port);
+    server.wait_for_clients(i + 1);
+  }
+  check_no_problem(server.events);
+  check_equal("the size of the table", server.table.size(), 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto client = client_of(server.events, peers[i]);
+    check_equal("the peer's address", client->peer.ip, std::string("127.0.0.1"));
+    check_equal("the client's id", client->id, i + 1);
+    check("it is the object of make_client", dynamic_cast<SpecialClient*>(client.get()) != nullptr);
+    check("the table has the same object", server.table.find(client->id) == client);
+  }
+  STEP("each sends its number, and the server's socket gets it");
+  for (std::size_t i = 0; i < 4; ++i) {
+    peers[i].send(std::to_string(i));
+    const auto client = client_of(server.events, peers[i]);
+    char byte = 0;
+    check("recv gives one byte", ::recv(client->socket.get(), &byte, 1, 0) == 1);
+    check_equal("the byte", byte, static_cast<char>('0' + i));
+  }
+  STEP("the server lets go of all of them, and each peer sees an orderly close");
+  for (const auto& client : server.events.clients()) check("erase takes it out", server.table.erase(client->id));
+  server.events.forget_clients();
+  for (TestClient& peer : peers) check("the close is orderly", peer.expect_closed() == End::eof);
+  server.stop();
+}
+
+LAB_TEST(Lab01, TwoHundredClientsAtOnce, "N2", kLoop) {
+  Accepting server(200);
+  STEP("200 clients connect at the same time");
+  const auto peers = connect_many(server.port, 200);
+  server.wait_for_clients(200);
+  check_no_problem(server.events);
+  check_equal("the size of the table", server.table.size(), 200);
+  std::set<ClientId> ids;
+  for (const TestClient& peer : peers) ids.insert(client_of(server.events, peer)->id);
+  check_equal("how many different ids the peers have", ids.size(), 200);
+  server.stop();
+  check_equal("how often on_client was called", server.events.count(), 200);
+  check_equal("how often on_refused was called", server.events.refused_count(), 0);
+}
+
+LAB_TEST(Lab01, ARefusedClientIsClosed, "N2", kLoop) {
+  Accepting server(2);
+  STEP("two clients fill the table");
+  TestClient first(server.port);
+  server.wait_for_clients(1);
+  TestClient second(server.port);
+  server.wait_for_clients(2);
+  STEP("ten more come, one after the other");
+  std::vector<TestClient> more;
+  for (std::size_t i = 0; i < 10; ++i) {
+    more.emplace_back(server.port);
+    more.back().expect_closed();
+    server.wait_for_refused(i + 1);
+    const lab::PeerAddress peer = server.events.refused().back();
+    check_equal("the refused peer's address", peer.ip, std::string("127.0.0.1"));
+    check_equal("the refused peer's port", peer.port, more.back().local_port());
+  }
+  STEP("the first two are still there");
+  check_equal("the size of the table", server.table.size(), 2);
+  check("both are connected", first.look() == End::none && second.look() == End::none);
+  STEP("the first one leaves, and another comes");
+  check("erase takes it out", server.table.erase(client_of(server.events, first)->id));
+  TestClient late(server.port);
+  server.wait_for_clients(3);
+  check("the new one is connected", late.look() == End::none);
+  server.stop();
+  check_equal("how often on_client was called", server.events.count(), 3);
+  check_equal("how often on_refused was called", server.events.refused_count(), 10);
+}
+
+LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
+  STEP("five clients connect and reset before the loop runs, and one stays");
+  lab::UniqueSocket listening = lab::open_listener(0);
+  const std::uint16_t port = ntohs(name_of(listening).sin_port);
+  for (int i = 0; i < 5; ++i) TestClient(port).abort();
+  TestClient patient(port);
+  STEP("the listener is made non-blocking: accept fails with WSAEWOULDBLOCK (10035) while nobody waits");
+  u_long on = 1;
+  check("ioctlsocket succeeds", ::ioctlsocket(listening.get(), FIONBIO, &on) == 0);
+  Accepting server(100, std::move(listening));
+  const auto is_served = [&](const TestClient& peer) {
+    for (const auto& client : server.events.clients()) {
+      if (client->peer.port == peer.local_port()) return true;
+    }
+    return server.loop.finished();
+  };
+  check_eventually("the client that stayed is accepted", [&] { return is_served(patient); });
+  check_eventually("on_error tells of 10035", [&] { return server.events.errors(WSAEWOULDBLOCK) > 3 || server.loop.finished(); });
+  STEP("another client connects");
+  TestClient next(server.port);
+  check_eventually("it is accepted", [&] { return is_served(next); });
+
+  if (NoMoreHandles::works) {
+    STEP("the process runs out of sockets while a client waits: WSAEMFILE (10024)");
+    // The client's own socket is made before, and connected after.
+    lab::UniqueSocket late(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
+    {
+      const NoMoreHandles nothing;
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_port = htons(server.port);
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      check("connect succeeds", ::connect(late.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+      check_eventually("on_error tells of 10024, again and again",
+                       [&] { return server.events.errors(WSAEMFILE) >= 10 || server.loop.finished(); });
+    }
+    const std::size_t before = server.events.count();
+    STEP("there are sockets again, and the client that waited is accepted");
+    check_eventually("it is accepted", [&] { return server.events.count() > before || server.loop.finished(); });
+    server.stop();
+    const std::size_t errors = server.events.errors(WSAEMFILE);
+    const double ms = std::chrono::duration<double, std::milli>(server.events.between_first_and_last(WSAEMFILE)).count();
+    check("the loop waits a few milliseconds after each WSAEMFILE; it came " + std::to_string(errors) + " times in " +
+              std::to_string(static_cast<int>(ms)) + " ms",
+          ms >= 0.9 * static_cast<double>(errors - 1));
+  } else {
+    server.stop();
+  }
+}
+
+LAB_TEST(Lab01, TheLoopEndsWhenToldTo, "N2", kLoop) {
+  STEP("it is told to stop while it waits for a client");
+  {
+    Accepting server(10);
+    TestClient peer(server.port);
+    server.wait_for_clients(1);
+    server.stop();
+    check_equal("the clients in the table", server.table.size(), 1);
+    check("a client that was served stays connected", peer.look() == End::none);
+  }
+  STEP("it is told to stop before it runs");
+  {
+    ClientTable table(10);
+    Events events(table);
+    const lab::UniqueSocket closed;
+    const std::atomic<bool> stopping{true};
+    lab::accept_loop(closed, stopping, table, events);
+  }
+  STEP("it is told to stop while 20 clients come");
+  for (int i = 0; i < 5; ++i) {
+    Accepting server(1000);
+    const auto peers = connect_many(server.port, 20);
+    server.wait_for_clients(1);
+    server.stop();
+    check_equal("clients in the table", server.table.size(), server.events.count());
+  }
+}
+
+LAB_TEST(Lab01, AListenerThatIsNoGoodIsAnError, "N2", kLoop) {
+  ClientTable table(10);
+  Events events(table);
+  const std::atomic<bool> stopping{false};
+  STEP("the loop gets a socket that is closed");
+  const lab::UniqueSocket closed;
+  Background first("accept_loop", [&] { lab::accept_loop(closed, stopping, table, events); });
+  std::system_error error = error_of("accept_loop", [&] { first.finish(); });
+  check_equal("the code of the error", error.code().value(), WSAENOTSOCK);
+  check_names(error, "accept");
+  STEP("the loop gets a socket that does not listen");
+  const lab::UniqueSocket deaf(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
+  Background second("accept_loop", [&] { lab::accept_loop(deaf, stopping, table, events); });
+  error = error_of("accept_loop", [&] { second.finish(); });
+  check_equal("the code of the error", error.code().value(), WSAEINVAL);
+  check_names(error, "accept");
+  STEP("somebody closes the listener, but nobody said that the loop shall stop");
+  Accepting server(10);
+  TestClient peer(server.port);
+  server.wait_for_clients(1);
+  server.listener.close();
+  error = error_of("accept_loop", [&] { server.loop.finish(); });
+  check_names(error, "accept");
+}
+
+// --- The program -----------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab01, TheProgramPrintsALineForEachClient, "N2", kProgram) {
+  STEP("the program starts, for two clients");
+  ServerProgram server({"--max-clients", "2"});
+  STEP("two clients connect");
+  TestClient first(server.port);
+  server.wait_for_line("client 1 connected from 127.0.0.1:" + std::to_string(first.local_port()));
+  TestClient second(server.port);
+  server.wait_for_line("client 2 connected from 127.0.0.1:" + std::to_string(second.local_port()));
+  STEP("a third one connects");
+  TestClient third(server.port);
+  server.wait_for_line("refused 127.0.0.1:" + std::to_string(third.local_port()));
+  third.expect_closed();
+  check("the first two are connected", first.look() == End::none && second.look() == End::none);
+  STEP("Ctrl+C");
+  server.stop();
+  server.wait_for_line("stopped: 2 clients were connected");
+  first.expect_closed();
+}
+
+LAB_TEST(Lab01, TheProgramSaysWhyItEnds, "N2", kProgram) {
+  STEP("the program starts, then once more on the same port");
+  ServerProgram server;
+  Program second({"--port", std::to_string(server.port)});
+  check_equal("the exit code for a port in use", second.wait_for_exit(), 1);
+  check("it names the call and asks whether the port is in use: " + second.output(),
+        second.output().find("bind") != std::string::npos &&
+            second.output().find("is the port in use") != std::string::npos);
+  STEP("the first one still serves");
+  TestClient client(server.port);
+  server.wait_for_line("client 1 connected");
+  server.stop();
+  STEP("it is started with options that are wrong, and with --help");
+  Program bad({"--port", "70000"});
+  check_equal("the exit code for a bad option", bad.wait_for_exit(), 2);
+  Program help({"--help"});
+  check_equal("the exit code for --help", help.wait_for_exit(), 0);
+  check("it explains --max-clients", help.output().find("--max-clients") != std::string::npos);
+}
+
+}  // namespace

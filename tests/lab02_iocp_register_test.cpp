@@ -1,0 +1,458 @@
+// Lab 02: the completion port, the key, the first receive, the registration, and the program.
+#include <cstring>
+#include <system_error>
+#include <vector>
+
+#include "child_process.h"
+#include "iocp_register.h"
+#include "net.h"
+#include "resources.h"
+#include "story.h"
+
+using namespace test;
+using lab::Client;
+using lab::ClientTable;
+using lab::RecvClient;
+
+namespace {
+
+constexpr const char* kPort = "lab02_iocp_register/README.md#step-1";
+constexpr const char* kAssociate = "lab02_iocp_register/README.md#step-2";
+constexpr const char* kRecv = "lab02_iocp_register/README.md#step-3";
+constexpr const char* kRegister = "lab02_iocp_register/README.md#step-4";
+constexpr const char* kProgram = "lab02_iocp_register/README.md#step-5";
+
+// What one GetQueuedCompletionStatus gave.
+struct Packet {
+  bool ok = false;
+  DWORD bytes = 0;
+  ULONG_PTR key = 0;
+  OVERLAPPED* overlapped = nullptr;
+  DWORD error = 0;
+  bool any() const { return ok || overlapped != nullptr; }
+};
+
+Packet take(HANDLE port, DWORD milliseconds) {
+  Packet packet;
+  packet.ok = ::GetQueuedCompletionStatus(port, &packet.bytes, &packet.key, &packet.overlapped, milliseconds) != FALSE;
+  packet.error = packet.ok ? 0 : ::GetLastError();
+  return packet;
+}
+
+// The next packet, which must come.
+Packet next_packet(HANDLE port) {
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(patience()).count();
+  const Packet packet = take(port, static_cast<DWORD>(limit));
+  if (!packet.any()) fail("expected a packet from the completion port, but none came; the error was " + std::to_string(packet.error));
+  return packet;
+}
+
+void check_no_packet(HANDLE port) {
+  const Packet packet = take(port, 0);
+  if (packet.any()) {
+    fail("expected no packet in the completion port, but there was one of " + std::to_string(packet.bytes) + " bytes, error " +
+         std::to_string(packet.error));
+  }
+}
+
+// A client of the server with the other end of its connection.
+struct Pair {
+  std::shared_ptr<RecvClient> client;
+  TestClient peer;
+};
+
+// A port made by the student's create_port, and clients for it. The port is made of plain calls where the test is about
+// something else, so that it fails for one reason only.
+class Room {
+ public:
+  Room() : port(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 0)) {
+    check("the test's own completion port is made", port.valid());
+  }
+  ~Room() {
+    for (const auto& client : clients_) client->socket.close();
+    while (take(port.get(), 0).any()) {
+    }
+    // The system may still own an OVERLAPPED in them, so they stay for as long as the process.
+    static std::vector<std::shared_ptr<RecvClient>> kept;
+    kept.insert(kept.end(), clients_.begin(), clients_.end());
+  }
+
+  Pair connect() {
+    Pair pair{std::make_shared<RecvClient>(), TestClient(listener_.port)};
+    pair.client->socket = listener_.accept();
+    pair.client->peer = {"127.0.0.1", pair.peer.local_port()};
+    clients_.push_back(pair.client);
+    return pair;
+  }
+
+  lab::UniqueHandle port;
+
+ private:
+  Listener listener_;
+  std::vector<std::shared_ptr<RecvClient>> clients_;
+};
+
+// Ties a client to the port by the plain call.
+void tie(const Room& room, const Client& client) {
+  const auto socket = reinterpret_cast<HANDLE>(client.socket.get());
+  check("the test's own call ties the socket to the port",
+        ::CreateIoCompletionPort(socket, room.port.get(), reinterpret_cast<ULONG_PTR>(&client), 0) == room.port.get());
+}
+
+void check_message(const Packet& packet, const RecvClient& client, const std::string& message) {
+  check("the receive succeeded; the error was " + std::to_string(packet.error), packet.ok);
+  check("the key is the address of the client", packet.key == reinterpret_cast<ULONG_PTR>(&client));
+  check("the OVERLAPPED is the client's", packet.overlapped == &client.recv_overlapped);
+  check_equal("the number of bytes", packet.bytes, message.size());
+  check_equal("the bytes in the client's buffer", std::string(client.recv_buffer.data(), packet.bytes), message);
+}
+
+// --- The port --------------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab02, CreatePortMakesAPort, "N1", kPort) {
+  STEP("two ports are made");
+  const lab::UniqueHandle first = lab::create_port(0);
+  const lab::UniqueHandle second = lab::create_port(2);
+  check("both handles are valid", first.valid() && second.valid());
+  check("they are two different ports", first.get() != second.get());
+  STEP("a packet is posted to the first one");
+  OVERLAPPED overlapped{};
+  check("the post succeeds", ::PostQueuedCompletionStatus(first.get(), 7, 42, &overlapped));
+  check_no_packet(second.get());
+  const Packet packet = next_packet(first.get());
+  check("it comes out unchanged", packet.ok && packet.bytes == 7 && packet.key == 42 && packet.overlapped == &overlapped);
+  STEP("a port is made and closed 50 times");
+  const std::size_t before = open_handles();
+  for (int i = 0; i < 50; ++i) check("the handle is valid", lab::create_port(1).valid());
+  check("no handle is left open", open_handles() < before + 25);
+  if (NoMoreHandles::works) {
+    STEP("the system has no handle to give");
+    try {
+      const NoMoreHandles nothing;
+      lab::create_port(0);
+    } catch (const std::system_error& error) {
+      check(std::string("the error names the call CreateIoCompletionPort, not: ") + error.what(),
+            std::string(error.what()).find("CreateIoCompletionPort") != std::string::npos);
+      check("the error has a code", error.code().value() != 0);
+      return;
+    }
+    fail("expected that create_port throws std::system_error, but it returned");
+  }
+}
+
+// --- The key ---------------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab02, TheKeyIsTheClient, "N6", kAssociate) {
+  Room room;
+  STEP("ten clients are associated, and each has a receive pending");
+  std::vector<Pair> pairs;
+  for (int i = 0; i < 10; ++i) {
+    pairs.push_back(room.connect());
+    check("associate returns true", lab::associate(room.port.get(), *pairs.back().client));
+    check("post_recv returns true", lab::post_recv(*pairs.back().client));
+  }
+  STEP("each gets its own message, the last client first");
+  for (std::size_t i = pairs.size(); i-- > 0;) {
+    const std::string message = "message for " + std::to_string(i);
+    pairs[i].peer.send(message);
+    const Packet packet = next_packet(room.port.get());
+    check_message(packet, *pairs[i].client, message);
+    check("client_from_key gives the client", &lab::client_from_key(packet.key) == pairs[i].client.get());
+  }
+}
+
+LAB_TEST(Lab02, AssociateTwiceFailsWithoutHarm, "N3", kAssociate) {
+  Room room;
+  STEP("a client is associated");
+  Pair pair = room.connect();
+  check("associate returns true", lab::associate(room.port.get(), *pair.client));
+  STEP("it is associated again, with the same port and with another one");
+  const lab::UniqueHandle other(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 0));
+  ::SetLastError(0);
+  check("the second associate returns false", !lab::associate(room.port.get(), *pair.client));
+  check_equal("GetLastError()", ::GetLastError(), 87u);
+  check("associate with another port returns false", !lab::associate(other.get(), *pair.client));
+  STEP("the port still works, with the first key");
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  pair.peer.send("hello");
+  check_message(next_packet(room.port.get()), *pair.client, "hello");
+  check_no_packet(other.get());
+  STEP("and it takes another client");
+  Pair next = room.connect();
+  check("associate returns true", lab::associate(room.port.get(), *next.client));
+}
+
+LAB_TEST(Lab02, AssociateNeedsAnOpenSocketAndAPort, "N3", kAssociate) {
+  Room room;
+  STEP("a client whose socket is closed");
+  Pair closed = room.connect();
+  closed.client->socket.close();
+  check("associate returns false", !lab::associate(room.port.get(), *closed.client));
+  STEP("a client with a socket, but a handle that is no port");
+  Pair pair = room.connect();
+  const auto no_port = reinterpret_cast<HANDLE>(pair.client->socket.get());
+  check("associate returns false", !lab::associate(no_port, *pair.client));
+  STEP("the same client, and a real port");
+  check("associate returns true", lab::associate(room.port.get(), *pair.client));
+  check("its socket is open", pair.peer.look() == End::none);
+}
+
+// --- The receive -----------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab02, PostRecvZeroesTheOverlapped, "N8", kRecv) {
+  Room room;
+  STEP("a client's OVERLAPPED is full of old bytes (0xCC)");
+  Pair pair = room.connect();
+  tie(room, *pair.client);
+  for (const std::string message : {"first", "second", "third"}) {
+    std::memset(static_cast<void*>(&pair.client->recv_overlapped), 0xCC, sizeof(OVERLAPPED));
+    STEP("post_recv, then the message \"" + message + "\"");
+    check("post_recv returns true", lab::post_recv(*pair.client));
+    pair.peer.send(message);
+    check_message(next_packet(room.port.get()), *pair.client, message);
+    const OVERLAPPED& overlapped = pair.client->recv_overlapped;
+    check("hEvent and the offset are zero", overlapped.hEvent == nullptr && overlapped.Offset == 0 && overlapped.OffsetHigh == 0);
+  }
+}
+
+// Until `size` bytes wait in the socket. Takes nothing.
+void wait_for_bytes(const Client& client, int size) {
+  u_long on = 1;
+  check("ioctlsocket succeeds", ::ioctlsocket(client.socket.get(), FIONBIO, &on) == 0);
+  check_eventually("the bytes have arrived at the server's socket", [&] {
+    std::vector<char> room(static_cast<std::size_t>(size));
+    return ::recv(client.socket.get(), room.data(), size, MSG_PEEK) == size;
+  });
+}
+
+LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
+  Room room;
+  STEP("nothing has been sent: WSA_IO_PENDING (997) is no error");
+  Pair pair = room.connect();
+  tie(room, *pair.client);
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  check_no_packet(room.port.get());
+  pair.peer.send("late");
+  check_message(next_packet(room.port.get()), *pair.client, "late");
+
+  STEP("1500 bytes wait already: WSARecv succeeds at once, and its packet is queued all the same");
+  const std::string bytes = pattern(1500, 1);
+  pair.peer.send(bytes);
+  wait_for_bytes(*pair.client, 1500);
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  check_message(next_packet(room.port.get()), *pair.client, bytes.substr(0, 1024));
+  check_no_packet(room.port.get());
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  check_message(next_packet(room.port.get()), *pair.client, bytes.substr(1024));
+
+  STEP("the peer has closed: 0 bytes is a completion, too");
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  pair.peer.half_close();
+  check_message(next_packet(room.port.get()), *pair.client, "");
+
+  STEP("the server's socket is closed: no completion will come");
+  pair.client->socket.close();
+  check("post_recv returns false", !lab::post_recv(*pair.client));
+  check_no_packet(room.port.get());
+}
+
+LAB_TEST(Lab02, OneReceiveIsPendingNotTwo, "N4", kRecv) {
+  Room room;
+  STEP("a client is associated and one receive is posted");
+  Pair pair = room.connect();
+  tie(room, *pair.client);
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  STEP("a first message comes");
+  pair.peer.send("one");
+  check_message(next_packet(room.port.get()), *pair.client, "one");
+  STEP("a second one comes; it waits in the socket, because no receive is posted");
+  pair.peer.send("two");
+  u_long on = 1;
+  check("ioctlsocket succeeds", ::ioctlsocket(pair.client->socket.get(), FIONBIO, &on) == 0);
+  check_eventually("the second message waits in the socket", [&] {
+    check_no_packet(room.port.get());
+    char bytes[3];
+    return ::recv(pair.client->socket.get(), bytes, 3, MSG_PEEK) == 3;
+  });
+  STEP("a receive is posted again");
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  check_message(next_packet(room.port.get()), *pair.client, "two");
+  check_no_packet(room.port.get());
+}
+
+// --- The registration ------------------------------------------------------------------------------------------------
+
+bool first_recv(Client& client) { return lab::post_recv(static_cast<RecvClient&>(client)); }
+
+// True when the socket is tied to a port: a second port is then refused with 87.
+bool is_associated(const Client& client) {
+  const lab::UniqueHandle other(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 0));
+  const auto socket = reinterpret_cast<HANDLE>(client.socket.get());
+  return ::CreateIoCompletionPort(socket, other.get(), 1, 0) == nullptr && ::GetLastError() == 87;
+}
+
+LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
+  Room room;
+  ClientTable table(10);
+  STEP("a client is registered");
+  Pair pair = room.connect();
+  check("insert takes it", table.insert(pair.client));
+  int calls = 0;
+  Client* got = nullptr;
+  bool was_associated = false;
+  check("register_client returns true", lab::register_client(room.port.get(), table, pair.client, [&](Client& client) {
+          ++calls;
+          got = &client;
+          was_associated = is_associated(client);
+          return true;
+        }));
+  check_equal("how often first_recv was called", calls, 1);
+  check("first_recv got the client", got == pair.client.get());
+  check("the socket was associated before first_recv was called", was_associated);
+  check("the client is still in the table", table.find(pair.client->id) == pair.client);
+  check("its socket is open", pair.client->socket.valid() && pair.peer.look() == End::none);
+  STEP("its key is its address");
+  check("post_recv returns true", lab::post_recv(*pair.client));
+  pair.peer.send("hello");
+  check_message(next_packet(room.port.get()), *pair.client, "hello");
+  STEP("register_client keeps nothing: the table and the test have the client, nobody else");
+  check_equal("the references to the client, besides the table's and the test's", pair.client.use_count() - 3, 0);
+}
+
+// After a registration that failed: nothing of the client is left.
+void check_given_back(ClientTable& table, Pair& pair, lab::ClientId id) {
+  check("the client is out of the table", table.find(id) == nullptr && table.size() == 0);
+  check("its socket is closed", !pair.client->socket.valid());
+  pair.peer.expect_closed();
+  check("there is room in the table for another", table.insert(std::make_shared<Client>()));
+}
+
+LAB_TEST(Lab02, AFailedAssociationGivesEverythingBack, "N2", kRegister) {
+  Room room;
+  ClientTable table(1);
+  STEP("a client whose socket belongs to another port already");
+  const lab::UniqueHandle other(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 0));
+  Pair pair = room.connect();
+  const auto socket = reinterpret_cast<HANDLE>(pair.client->socket.get());
+  check("the test's own call ties it", ::CreateIoCompletionPort(socket, other.get(), 1, 0) == other.get());
+  check("insert takes it", table.insert(pair.client));
+  STEP("it is registered");
+  int calls = 0;
+  const bool registered = lab::register_client(room.port.get(), table, pair.client, [&](Client&) {
+    ++calls;
+    return true;
+  });
+  check("register_client returns false", !registered);
+  check_equal("how often first_recv was called", calls, 0);
+  check_given_back(table, pair, pair.client->id);
+  STEP("the port still takes clients");
+  ClientTable second_table(1);
+  Pair next = room.connect();
+  check("insert takes the next one", second_table.insert(next.client));
+  check("register_client returns true", lab::register_client(room.port.get(), second_table, next.client, first_recv));
+  next.peer.send("hello");
+  check_message(next_packet(room.port.get()), *next.client, "hello");
+}
+
+LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
+  Room room;
+  ClientTable table(1);
+  STEP("a client is registered, but first_recv returns false");
+  Pair pair = room.connect();
+  check("insert takes it", table.insert(pair.client));
+  int calls = 0;
+  const bool registered = lab::register_client(room.port.get(), table, pair.client, [&](Client&) {
+    ++calls;
+    return false;
+  });
+  check("register_client returns false", !registered);
+  check_equal("how often first_recv was called", calls, 1);
+  check_given_back(table, pair, pair.client->id);
+  check_no_packet(room.port.get());
+}
+
+LAB_TEST(Lab02, AHundredClientsKeepTheirKeys, "N6", kRegister) {
+  Room room;
+  ClientTable table(100);
+  STEP("100 clients are registered");
+  std::vector<Pair> pairs;
+  for (int i = 0; i < 100; ++i) {
+    pairs.push_back(room.connect());
+    check("insert takes it", table.insert(pairs.back().client));
+    check("register_client returns true", lab::register_client(room.port.get(), table, pairs.back().client, first_recv));
+  }
+  for (const std::string round : {"first", "second"}) {
+    STEP("each gets its " + round + " message");
+    for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i].peer.send(round + " for " + std::to_string(i));
+    std::vector<bool> seen(pairs.size());
+    for (std::size_t n = 0; n < pairs.size(); ++n) {
+      const Packet packet = next_packet(room.port.get());
+      std::size_t i = 0;
+      while (i < pairs.size() && packet.overlapped != &pairs[i].client->recv_overlapped) ++i;
+      check("the OVERLAPPED is that of a client", i < pairs.size());
+      check("each client has one completion", !seen[i]);
+      seen[i] = true;
+      check_message(packet, *pairs[i].client, round + " for " + std::to_string(i));
+      check("post_recv returns true", lab::post_recv(*pairs[i].client));
+    }
+    check_no_packet(room.port.get());
+  }
+}
+
+// --- The program -----------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab02, TheProgramPrintsKeyAndBytes, "N6", kProgram) {
+  STEP("the program starts, and two clients connect");
+  ServerProgram server({"--max-clients", "2"});
+  std::vector<TestClient> peers;
+  std::vector<std::string> keys;
+  for (int id = 1; id <= 2; ++id) {
+    peers.emplace_back(server.port);
+    const std::string line = server.wait_for_line("client " + std::to_string(id) + " connected from 127.0.0.1:" +
+                                                  std::to_string(peers.back().local_port()));
+    keys.push_back(line.substr(line.find("key ")));
+  }
+  check("the two keys differ: " + keys[0], keys[0] != keys[1]);
+  STEP("each sends twice; the second one first");
+  for (const int size : {5, 300}) {
+    for (const std::size_t i : {1, 0}) {
+      peers[i].send(std::string(static_cast<std::size_t>(size), 'x'));
+      server.wait_for_line("completion: " + keys[i] + " (client " + std::to_string(i + 1) + "), " + std::to_string(size) +
+                           " bytes, error 0");
+    }
+  }
+  STEP("a third one is refused");
+  TestClient third(server.port);
+  server.wait_for_line("refused");
+  third.expect_closed();
+  STEP("one closes, the other resets");
+  peers[0].close();
+  server.wait_for_line("(client 1), 0 bytes");
+  server.wait_for_line("client 1 left");
+  peers[1].abort();
+  server.wait_for_line("client 2 left");
+  STEP("there is room again");
+  TestClient late(server.port);
+  server.wait_for_line("connected from 127.0.0.1:" + std::to_string(late.local_port()));
+  server.stop();
+}
+
+LAB_TEST(Lab02, TheProgramDrainsBeforeItEnds, "N4", kProgram) {
+  STEP("the program starts, and 20 clients connect");
+  ServerProgram server;
+  auto peers = connect_many(server.port, 20);
+  for (int i = 0; i < 20; ++i) server.wait_for_line("connected from");
+  peers[7].send("hello");
+  server.wait_for_line("5 bytes");
+  STEP("another one is started on the same port");
+  Program second({"--port", std::to_string(server.port)});
+  check_equal("the exit code for a port in use", second.wait_for_exit(), 1);
+  STEP("Ctrl+C: each pending receive completes");
+  server.stop();
+  server.wait_for_line("stopping: 20 clients are connected");
+  for (int i = 0; i < 20; ++i) server.wait_for_line("left");
+  server.wait_for_line("stopped: every receive has completed");
+  for (TestClient& peer : peers) peer.expect_closed();
+}
+
+}  // namespace

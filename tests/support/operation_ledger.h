@@ -1,0 +1,198 @@
+// An OperationSource for the tests of labs 3 and later. It gives operations out, and keeps books.
+//
+// It gives no operation out twice. What comes back is filled with nonsense and kept for a while. So an operation that
+// is used after its release shows: the code reads nonsense, or the nonsense has changed.
+//
+// Threads: any. acquire and release are called on the threads of the code under test. They only note what is wrong;
+// check_in_order() tells it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+#include "overlapped_ex.h"
+#include "story.h"
+
+namespace test {
+
+class OperationLedger : public lab::OperationSource {
+ public:
+  OperationLedger() = default;
+  OperationLedger(const OperationLedger&) = delete;
+  OperationLedger& operator=(const OperationLedger&) = delete;
+
+  // An operation that is out may still be the system's. Then the test has failed, and the memory is left alone.
+  ~OperationLedger() override {
+    for (auto& [op, slot] : out_) static_cast<void>(slot.release());
+    for (auto& slot : back_) shut(*slot, false);
+  }
+
+  lab::OverlappedEx* acquire(lab::OpKind kind) override {
+    std::lock_guard lock(mutex_);
+    if (left_to_give_ == 0) return nullptr;
+    --left_to_give_;
+    ++given_[kind];
+    auto slot = std::make_unique<Slot>();
+    lab::OverlappedEx* op = &slot->op;
+    op->kind = kind;
+    op->wsabuf = {static_cast<ULONG>(lab::kBufferSize), op->buffer};
+    std::memset(op->buffer, kFresh, sizeof op->buffer);
+    out_.emplace(op, std::move(slot));
+    return op;
+  }
+
+  bool release(lab::OverlappedEx* op) override {
+    std::unique_lock lock(mutex_);
+    auto found = out_.find(op);
+    if (found == out_.end()) {
+      note(is_back(op) ? "an operation was released twice" : "something was released that is no operation of ours");
+      return false;
+    }
+    // The connection goes first and without the lock: its end may close a socket. Only then does in_use() go down, for
+    // who waits for zero may look at the connection next.
+    auto connection = std::move(op->connection);
+    lock.unlock();
+    connection.reset();
+    lock.lock();
+    found = out_.find(op);
+    if (found == out_.end()) {
+      note("an operation was released by two threads at once");
+      return false;
+    }
+    fill_with_nonsense(*found->second);
+    back_.push_back(std::move(found->second));
+    out_.erase(found);
+    if (back_.size() > kKept) {
+      look_at(*back_.front());
+      back_.pop_front();
+    }
+    return true;
+  }
+
+  std::size_t in_use() const override {
+    std::lock_guard lock(mutex_);
+    return out_.size();
+  }
+
+  // After `count` more operations, acquire returns null.
+  void give_only(std::size_t count) {
+    std::lock_guard lock(mutex_);
+    left_to_give_ = count;
+  }
+
+  // How many operations of this kind were given out so far.
+  std::size_t given(lab::OpKind kind) const {
+    std::lock_guard lock(mutex_);
+    const auto found = given_.find(kind);
+    return found == given_.end() ? 0 : found->second;
+  }
+  std::size_t given() const { return given(lab::OpKind::recv) + given(lab::OpKind::send); }
+
+  // The operation is out: acquired and not released.
+  bool is_out(const lab::OverlappedEx* op) const {
+    std::lock_guard lock(mutex_);
+    return out_.contains(const_cast<lab::OverlappedEx*>(op));
+  }
+
+  // The operation of a completion. Fails the test when it is none that is out.
+  lab::OverlappedEx* operation_of(OVERLAPPED* overlapped) {
+    auto* op = CONTAINING_RECORD(overlapped, lab::OverlappedEx, overlapped);
+    std::lock_guard lock(mutex_);
+    if (!out_.contains(op)) {
+      fail(is_back(op) ? "expected that an operation is released after its completion, but it was released before"
+                       : "expected the completion of an operation that acquire() gave, but its OVERLAPPED is another");
+    }
+    return op;
+  }
+
+  // Fails the test when something was wrong so far.
+  void check_in_order() {
+    std::lock_guard lock(mutex_);
+    for (auto& slot : back_) look_at(*slot);
+    for (auto& [op, slot] : out_) look_at_edges(*slot);
+    if (!wrong_.empty()) fail("expected that operations are used in order, but " + wrong_);
+  }
+
+ private:
+  static constexpr unsigned char kEdge = 0xE5, kFresh = 0xA7, kNonsense = 0xDB;
+  static constexpr std::size_t kKept = 3000;
+
+  struct Slot {
+    Slot() {
+      before.fill(kEdge);
+      after.fill(kEdge);
+    }
+    std::array<unsigned char, 64> before;
+    lab::OverlappedEx op;
+    std::array<unsigned char, 64> after;
+  };
+
+  // Under ASan a released operation cannot even be read.
+  static void shut(Slot& slot, bool shut) {
+#if defined(__SANITIZE_ADDRESS__)
+    if (shut) {
+      ASAN_POISON_MEMORY_REGION(&slot.op, sizeof slot.op);
+    } else {
+      ASAN_UNPOISON_MEMORY_REGION(&slot.op, sizeof slot.op);
+    }
+#else
+    static_cast<void>(slot), static_cast<void>(shut);
+#endif
+  }
+
+  void fill_with_nonsense(Slot& slot) {
+    look_at_edges(slot);
+    std::memset(static_cast<void*>(&slot.op.overlapped), kNonsense, sizeof slot.op.overlapped);
+    std::memset(static_cast<void*>(&slot.op.kind), kNonsense, sizeof slot.op.kind);
+    std::memset(static_cast<void*>(&slot.op.wsabuf), kNonsense, sizeof slot.op.wsabuf);
+    std::memset(slot.op.buffer, kNonsense, sizeof slot.op.buffer);
+    shut(slot, true);
+  }
+
+  void look_at(Slot& slot) {
+    shut(slot, false);
+    if (!all_are(kNonsense, &slot.op.overlapped, sizeof slot.op.overlapped) || slot.op.connection != nullptr ||
+        !all_are(kNonsense, &slot.op.wsabuf, sizeof slot.op.wsabuf) ||
+        !all_are(kNonsense, slot.op.buffer, sizeof slot.op.buffer)) {
+      note("an operation was written to after its release");
+    }
+    shut(slot, true);
+    look_at_edges(slot);
+  }
+  void look_at_edges(const Slot& slot) {
+    if (!all_are(kEdge, slot.before.data(), slot.before.size()) ||
+        !all_are(kEdge, slot.after.data(), slot.after.size())) {
+      note("an operation was overrun: the memory beside it has changed");
+    }
+  }
+  static bool all_are(unsigned char value, const void* data, std::size_t size) {
+    const auto* bytes = static_cast<const unsigned char*>(data);
+    return std::all_of(bytes, bytes + size, [value](unsigned char byte) { return byte == value; });
+  }
+
+  bool is_back(const lab::OverlappedEx* op) const {
+    return std::any_of(back_.begin(), back_.end(), [op](const auto& slot) { return &slot->op == op; });
+  }
+  void note(const std::string& what) {
+    if (wrong_.empty()) wrong_ = what;
+  }
+
+  mutable std::mutex mutex_;  // protects what follows
+  std::map<lab::OverlappedEx*, std::unique_ptr<Slot>> out_;
+  std::deque<std::unique_ptr<Slot>> back_;  // released, the oldest first
+  std::map<lab::OpKind, std::size_t> given_;
+  std::size_t left_to_give_ = static_cast<std::size_t>(-1);
+  std::string wrong_;  // the first thing that was wrong
+};
+
+}  // namespace test
