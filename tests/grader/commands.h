@@ -1,0 +1,32 @@
+// The commands of the tool, behind the command line. Each returns an exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model.h"
+#include "workspace.h"
+
+namespace grader {
+
+struct CheckOptions {
+  std::string lab;       // a number, "all", or empty: go on where points are missing
+  std::string platform;  // empty: the default
+  bool solutions = false;
+  unsigned jobs = 1;
+};
+int check(const Workspace& workspace, const CheckOptions& options);
+
+// Builds a program quietly, then becomes it.
+int run_target(const Workspace& workspace, const std::string& platform, const std::string& target,
+               const std::vector<std::string>& arguments, unsigned jobs);
+
+struct SuiteOptions {
+  std::string stage;  // empty: all
+  bool quick = false;
+  unsigned jobs = 1;
+};
+int run_suite(const Workspace& workspace, const SuiteOptions& options);
+std::string suite_stages(const Workspace& workspace);  // their names, for --help
+
+}  // namespace grader

@@ -1,0 +1,140 @@
+#include "console.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+#include "judge.h"
+#include "progress.h"
+
+namespace grader {
+
+namespace {
+
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+
+std::string coloured(Verdict verdict) {
+  const std::string name = name_of(verdict);
+  if (verdict == Verdict::passed) return green(name);
+  return verdict == Verdict::not_run || verdict == Verdict::not_started ? dim(name) : red(name);
+}
+
+const TestResult* first_failure(const LabResult& lab) {
+  for (const TestResult& test : lab.tests) {
+    if (!test.passed() && test.verdict != Verdict::not_run) return &test;
+  }
+  return nullptr;
+}
+
+void print_table(const LabResult& lab) {
+  std::size_t width = 4;
+  for (const TestResult& test : lab.tests) width = std::max(width, test.name.size());
+  std::printf("  points   %s  verdict\n", padded("test", width).c_str());
+  for (const TestResult& test : lab.tests) {
+    char points[32];
+    std::snprintf(points, sizeof points, "%3d/%-3d", test.earned(), test.points);
+    std::printf("  %s  %s  %s\n", points, padded(test.name, width).c_str(), coloured(test.verdict).c_str());
+  }
+}
+
+// "lab03 TODO 2" -> "lab03_overlapped_ex/overlapped_ex.cpp at TODO 2". Over their own chain it can be an earlier lab's.
+std::string place_of(const std::string& todo, const Workspace& workspace) {
+  for (const Lab& lab : workspace.labs) {
+    if (todo.rfind(lab.name.substr(0, 5) + " ", 0) == 0) return lab.student_file() + " at " + todo.substr(6);
+  }
+  return "";
+}
+
+std::string next_step(const LabResult& lab, const Report& report, const Workspace& workspace) {
+  std::string again = "./lab check " + std::to_string(lab.number);
+  if (report.solutions) again += " --solutions";
+  if (report.platform != workspace.platforms().front().name) again += " --platform " + report.platform;
+  if (lab.full()) {
+    if (report.solutions) return "";
+    for (const Lab& next : workspace.labs) {
+      if (next.number == lab.number + 1) return "full points. Read " + next.name + "/README.md, then: ./lab check " + std::to_string(next.number);
+    }
+    return "full points, and the last lab. Try it: ./lab run " + std::to_string(lab.number);
+  }
+  if (lab.problem == Problem::grader) return "this is a fault of the course, not yours.";
+  if (lab.problem == Problem::build) return "correct " + lab.file + ", then: " + again;
+  const TestResult* failure = first_failure(lab);
+  if (failure == nullptr) return again;
+  if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
+  if (failure->verdict == Verdict::not_started) {
+    const std::string place = place_of(todo_of(failure->output), workspace);
+    if (!place.empty()) return "open " + place + ", then: " + again;
+  }
+  return "correct " + lab.file + ", then: " + again;
+}
+
+std::string heading(const LabResult& lab) {
+  return lab.name.substr(0, 5) + " " + (lab.name.size() > 6 ? lab.name.substr(6) : "");
+}
+
+std::string score(const LabResult& lab) {
+  if (lab.problem == Problem::build) return red("does not compile");
+  if (lab.problem == Problem::grader) return red("grader error");
+  const std::string text = std::to_string(lab.earned()) + "/" + std::to_string(lab.possible());
+  return lab.full() ? green(text) : red(text);
+}
+
+}  // namespace
+
+std::string in_seconds(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
+std::string indented(std::string text, const Workspace& workspace) {
+  const std::string root = workspace.root.generic_string() + "/";
+  for (std::size_t at; (at = text.find(root)) != std::string::npos;) text.erase(at, root.size());
+  std::string result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) result += (line.empty() ? "" : "    " + line) + "\n";
+  return result;
+}
+
+void print_failure(const TestResult& test, const Workspace& workspace) {
+  std::printf("%s  %s", bold(test.name).c_str(), coloured(test.verdict).c_str());
+  if (!test.reason.empty() && test.verdict != Verdict::not_started) std::printf(": %s", test.reason.c_str());
+  std::printf("\n%s", indented(story_of(test.output), workspace).c_str());
+}
+
+void print_lab(const LabResult& lab, const Report& report, const Workspace& workspace) {
+  std::printf("\n");
+  if (!lab.tests.empty()) print_table(lab);
+  std::printf("%s  %s  %s\n", bold(heading(lab)).c_str(), score(lab).c_str(), dim(in_seconds(lab.seconds)).c_str());
+  if (lab.problem != Problem::none) {
+    std::printf("\n%s", indented(lab.problem_text, workspace).c_str());
+  } else if (const TestResult* failure = first_failure(lab)) {
+    std::printf("\n");
+    print_failure(*failure, workspace);
+  }
+  if (!lab.full() && !lab.log.empty()) std::printf("\nAll of it: %s\n", workspace.shown(lab.log).c_str());
+  const std::string next = next_step(lab, report, workspace);
+  if (!next.empty()) std::printf("Next: %s\n", next.c_str());
+  std::fflush(stdout);
+}
+
+void print_summary(const Report& report) {
+  std::printf("\n");
+  int earned = 0;
+  int possible = 0;
+  double seconds = 0;
+  for (const LabResult& lab : report.labs) {
+    std::printf("%s  %s  %s\n", padded(heading(lab), 24).c_str(), score(lab).c_str(), dim(in_seconds(lab.seconds)).c_str());
+    earned += lab.earned();
+    possible += lab.possible();
+    seconds += lab.seconds;
+  }
+  std::printf("%s  %d/%d  %s\n", padded("all", 24).c_str(), earned, possible, in_seconds(seconds).c_str());
+  if (report.interrupted) std::printf("interrupted: this is what was done so far\n");
+  std::fflush(stdout);
+}
+
+}  // namespace grader

@@ -1,0 +1,26 @@
+// The console's face of a report.
+#pragma once
+
+#include <string>
+
+#include "model.h"
+#include "workspace.h"
+
+namespace grader {
+
+// The table of one lab, the story of its first failure, and what to do next.
+void print_lab(const LabResult& lab, const Report& report, const Workspace& workspace);
+
+// One line per lab, and the sum. For more than one lab.
+void print_summary(const Report& report);
+
+// Name, verdict and story of one failed test.
+void print_failure(const TestResult& test, const Workspace& workspace);
+
+// The text with four spaces before each line; paths of the checkout made short.
+std::string indented(std::string text, const Workspace& workspace);
+
+// "1.4 s"
+std::string in_seconds(double seconds);
+
+}  // namespace grader

@@ -1,0 +1,200 @@
+// The tool's own tests: no way to misbehave earns a pass.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "build.h"
+#include "judge.h"
+#include "points.h"
+#include "process.h"
+#include "runner.h"
+
+#ifdef _WIN32
+#include <windows.h>
+#endif
+
+namespace grader {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path fake_program() {  // it lies beside this one
+#ifdef _WIN32
+  wchar_t name[4096];
+  ::GetModuleFileNameW(nullptr, name, 4096);
+  return fs::path(name).parent_path() / "grader_fake.exe";
+#else
+  return fs::read_symlink("/proc/self/exe").parent_path() / "grader_fake";
+#endif
+}
+
+TestResult result_of(const std::string& name, double limit = 20) {
+  const TestProgram program{fake_program(), Platform{}};
+  TestResult result;
+  result.name = name;
+  result.points = 10;
+  run_tests({{&program, limit, &result}}, 1, [](std::size_t) {});
+  return result;
+}
+
+#define EXPECT_VERDICT(name, expected) \
+  EXPECT_STREQ(name_of(result_of(name).verdict), name_of(Verdict::expected)) << result_of(name).reason
+
+TEST(Verdicts, OnlyAPassIsAPass) {
+  EXPECT_VERDICT("Fake.Passes", passed);
+  EXPECT_VERDICT("Fake.ClosesStdout", passed);
+  EXPECT_VERDICT("Fake.IsWrong", wrong);
+  EXPECT_VERDICT("Fake.ClosesStdoutAndIsWrong", wrong);
+  EXPECT_VERDICT("Fake.IsNotStarted", not_started);
+  EXPECT_VERDICT("Fake.IsNotStartedInAThread", not_started);
+}
+
+TEST(Verdicts, EndsOfEveryKindAreCrashes) {
+  EXPECT_VERDICT("Fake.Crashes", crash);
+  EXPECT_VERDICT("Fake.Aborts", crash);
+  EXPECT_VERDICT("Fake.CallsExit", crash);
+  EXPECT_VERDICT("Fake.CallsQuickExit", crash);
+  EXPECT_VERDICT("Fake.PrintsAForgedReport", crash);
+  EXPECT_VERDICT("Fake.FailsAtTheEnd", crash);
+}
+
+TEST(Verdicts, WhatDoesNotEndIsAHang) {
+  EXPECT_EQ(result_of("Fake.Hangs", 0.5).verdict, Verdict::hang);
+  const TestResult said = result_of("Fake.SaysThatItHangs");
+  EXPECT_EQ(said.verdict, Verdict::hang);
+  EXPECT_EQ(said.reason, "expected that worker_loop ends, but it goes on");
+}
+
+TEST(Verdicts, EndlessOutputIsBounded) {
+  const TestResult result = result_of("Fake.PrintsWithoutEnd", 1);
+  EXPECT_EQ(result.verdict, Verdict::hang);
+  EXPECT_LE(result.output.size(), 2 * BoundedText::kHalf + 1000);
+  EXPECT_NE(result.output.find("bytes are left out here"), std::string::npos);
+}
+
+TEST(Verdicts, ATestThatDoesNotRunIsAGraderError) {
+  EXPECT_VERDICT("Fake.IsSkipped", grader_error);
+  EXPECT_VERDICT("Fake.HasNoSuchTest", grader_error);
+}
+
+TEST(Verdicts, AProgramThatIsMissingIsAGraderError) {
+  const TestProgram program{"no_such_program", Platform{}};
+  TestResult result;
+  result.name = "Fake.Passes";
+  run_tests({{&program, 1, &result}}, 1, [](std::size_t) {});
+  EXPECT_EQ(result.verdict, Verdict::grader_error);
+}
+
+TEST(Verdicts, SanitizerReportsCountOnlyWhereThereIsASanitizer) {
+  const std::string report = R"({"testsuites":[{"name":"A","testsuite":[{"name":"b","status":"RUN","result":"COMPLETED"}]}]})";
+  const std::map<std::string, Verdict> marks = {{"==1==ERROR: LeakSanitizer: detected memory leaks", Verdict::leak},
+                                                {"==1==ERROR: AddressSanitizer: heap-use-after-free", Verdict::crash},
+                                                {"a.cpp:1:2: runtime error: signed overflow", Verdict::crash},
+                                                {"WARNING: ThreadSanitizer: data race (pid=1)", Verdict::race}};
+  for (const auto& [output, verdict] : marks) {
+    Ended ended;
+    ended.how = Ended::How::exited;
+    ended.output = output + "\n";
+    TestResult result;
+    result.name = "A.b";
+    judge(ended, report, true, result);
+    EXPECT_EQ(result.verdict, verdict) << output;
+    judge(ended, report, false, result);
+    EXPECT_EQ(result.verdict, Verdict::passed) << output;
+  }
+}
+
+TEST(Runner, ListsTests) {
+  std::string why;
+  const std::vector<std::string> names = list_tests({fake_program(), Platform{}}, why);
+  EXPECT_EQ(names.size(), 16u);
+  EXPECT_EQ(names.front(), "Fake.Passes");
+}
+
+TEST(Runner, KeepsTheOrderWithManyJobs) {
+  const TestProgram program{fake_program(), Platform{}};
+  std::vector<TestResult> results(12);
+  std::vector<TestRun> runs;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    results[i].name = i % 2 == 0 ? "Fake.Passes" : "Fake.IsWrong";
+    runs.push_back({&program, 20, &results[i]});
+  }
+  std::size_t calls = 0;
+  run_tests(runs, 4, [&](std::size_t done) { EXPECT_EQ(done, ++calls); });
+  EXPECT_EQ(calls, 12u);
+  for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].passed(), i % 2 == 0);
+}
+
+TEST(Story, LeavesOutWhatGoogleTestSays) {
+  const TestResult result = result_of("Fake.SaysThatItHangs");
+  EXPECT_EQ(story_of(result.output), "1. a step\nhang: expected that worker_loop ends, but it goes on\n");
+  EXPECT_EQ(todo_of(result_of("Fake.IsNotStarted").output), "lab03 TODO 2");
+}
+
+TEST(Story, IsNeverEndless) { EXPECT_LT(story_of(result_of("Fake.PrintsWithoutEnd", 1).output).size(), 40'000u); }
+
+class Points : public testing::Test {
+ protected:
+  std::vector<GradedTest> read(const std::string& json) {
+    std::ofstream(folder_.path() / "points.json") << json;
+    return read_points(folder_.path() / "points.json", "lab01_accept");
+  }
+  PrivateFolder folder_;
+};
+
+TEST_F(Points, AreReadInOrder) {
+  const auto tests = read(R"({"lab01_accept":{"tests":[{"name":"A.b","points":60},{"name":"A.a","points":40,"seconds":3}]}})");
+  ASSERT_EQ(tests.size(), 2u);
+  EXPECT_EQ(tests[0].name, "A.b");
+  EXPECT_EQ(tests[1].seconds, 3);
+}
+
+TEST_F(Points, MustSumTo100AndBeWellFormed) {
+  EXPECT_THROW(read(R"({"lab01_accept":{"tests":[{"name":"A.a","points":99}]}})"), GraderError);
+  EXPECT_THROW(read(R"({"lab01_accept":{"tests":[{"name":"A.a","points":50},{"name":"A.a","points":50}]}})"), GraderError);
+  EXPECT_THROW(read(R"({"lab01_accept":{"tests":[{"name":"A.a","points":110},{"name":"A.b","points":-10}]}})"), GraderError);
+  EXPECT_THROW(read(R"({"lab02":{"tests":[]}})"), GraderError);
+  EXPECT_THROW(read("no json"), GraderError);
+  EXPECT_THROW(read_points(folder_.path() / "none.json", "lab01_accept"), GraderError);
+}
+
+TEST_F(Points, AreComparedWithTheTests) {
+  const std::vector<GradedTest> manifest = {{"A.a", 50}, {"A.b", 50}};
+  EXPECT_EQ(compare_points(manifest, {"A.b", "A.a"}), "");
+  EXPECT_NE(compare_points(manifest, {"A.a"}).find("A.b"), std::string::npos);
+  EXPECT_NE(compare_points(manifest, {"A.a", "A.b", "A.c"}).find("A.c"), std::string::npos);
+}
+
+TEST(Build, ShowsTheStudentsErrorFirst) {
+  Workspace workspace;
+  workspace.root = "/there";
+  workspace.labs = {{1, "lab01_accept", "accept"}};
+  const std::string output =
+      "[1/3] Building a\nFAILED: a\nc++ -c a\n/there/solutions/lab01_accept/accept.cpp:1:1: error: theirs\n"
+      "[2/3] Building b\nFAILED: b\n/there/lab01_accept/accept.cpp:7:3: error: yours\n    7 | x\n[3/3] Linking\n";
+  EXPECT_EQ(first_error(output, workspace), "lab01_accept/accept.cpp:7:3: error: yours\n    7 | x\n");
+}
+
+TEST(Process, KillsWhatTheProgramLeftBehind) {
+#ifndef _WIN32
+  Command command;
+  command.args = {"sh", "-c", "sleep 30 & echo started"};
+  const Ended ended = run(command);
+  EXPECT_TRUE(ended.ok());
+  EXPECT_EQ(ended.output, "started\n");
+  EXPECT_LT(ended.seconds, 10);
+#endif
+}
+
+TEST(Process, SaysWhenAProgramCannotBeStarted) {
+  Command command;
+  command.args = {"no_such_program_anywhere"};
+  const Ended ended = run(command);
+  EXPECT_EQ(ended.how, Ended::How::could_not_start);
+  EXPECT_NE(ended.error.find("no_such_program_anywhere"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace grader

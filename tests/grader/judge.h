@@ -1,0 +1,35 @@
+// From what is left of a test process to a verdict.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model.h"
+#include "process.h"
+
+namespace grader {
+
+// One test, as GoogleTest's own report has it.
+struct Reported {
+  std::string name;  // "Suite.Name"
+  bool ran = false;  // to its end, not skipped
+  bool failed = false;
+};
+
+// GoogleTest's JSON, of a run or of --gtest_list_tests. Nothing when it is not such a report.
+std::optional<std::vector<Reported>> parse_report(const std::string& json);
+
+// Sets verdict, reason, output and seconds of `test`. `json` is the report of its process; empty when there is none.
+//
+// Nothing but a report that says "this one test ran and did not fail", together with exit code 0, is a pass.
+// GoogleTest writes its report last, so exit(0) in tested code leaves none.
+void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test);
+
+// The part of the output that a person wants to read: without GoogleTest's own lines, and not endless.
+std::string story_of(const std::string& output);
+
+// "lab03 TODO 2" out of "not started: lab03 TODO 2"; empty when there is none.
+std::string todo_of(const std::string& output);
+
+}  // namespace grader

@@ -1,0 +1,101 @@
+// The command line of `lab`.
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include "commands.h"
+#include "points.h"
+#include "process.h"
+#include "progress.h"
+
+namespace {
+
+using namespace grader;
+
+std::string platform_names(const Workspace& workspace) {
+  std::string names;
+  for (const Platform& platform : workspace.platforms()) names += (names.empty() ? "" : ", ") + platform.name;
+  return names;
+}
+
+int run_tool(std::vector<std::string> words) {
+  // What stands behind the first `--` is for the program that is run.
+  std::vector<std::string> behind;
+  if (const auto dashes = std::find(words.begin(), words.end(), "--"); dashes != words.end()) {
+    behind.assign(dashes + 1, words.end());
+    words.erase(dashes, words.end());
+  }
+  const Workspace workspace = Workspace::from_environment();
+  const std::string labs = std::to_string(workspace.labs.front().number) + " to " + std::to_string(workspace.labs.back().number);
+
+  CLI::App app{"The IOCP lab: build, run and grade the labs."};
+  app.name("lab");
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 full points or all passed, 1 not, 2 bad usage, 4 the build failed, 5 a fault of the course,\n"
+             "130 interrupted. NO_COLOR turns colours off. LAB_BUILD_DIR is where builds go; it is build/ by default.");
+  unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
+  std::string lab, platform;
+
+  CheckOptions check_options;
+  CLI::App* check_command = app.add_subcommand("check", "build and run the graded tests of a lab; show the points");
+  check_command->add_option("lab", check_options.lab,
+                            labs + ", or all. Without it: lab by lab, up to the first one that lacks points");
+  check_command->add_flag("--solutions", check_options.solutions, "grade the reference solutions, not your files");
+  check_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
+  check_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
+
+  bool solution = false;
+  CLI::App* run_command = app.add_subcommand("run", "build a lab's program and run it; options for it go behind --");
+  run_command->add_option("lab", lab, labs)->required();
+  run_command->add_flag("--solution", solution, "the reference solution, not your files");
+  run_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
+  run_command->footer("Example: lab run 4 --solution -- --port 0 --threads 2\nThe exit code is the program's.");
+
+  SuiteOptions suite_options;
+  CLI::App* test_command = app.add_subcommand("test", "test the whole project");
+  test_command->add_option("--platform,--stage", suite_options.stage, "only this one: " + suite_stages(workspace));
+  test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers");
+  test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
+
+  CLI::App* bench_command = app.add_subcommand("bench", "build and run the measurements; other options go to them");
+  bench_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
+  bench_command->allow_extras();
+
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
+  }
+  if (!behind.empty() && !*run_command && !*bench_command) throw UsageError("options behind -- are for run and bench");
+
+  catch_interrupts();
+  check_options.jobs = suite_options.jobs = jobs;
+  check_options.platform = platform;
+  if (*check_command) return check(workspace, check_options);
+  if (*test_command) return run_suite(workspace, suite_options);
+  if (*bench_command) {
+    std::vector<std::string> arguments = bench_command->remaining();
+    arguments.insert(arguments.end(), behind.begin(), behind.end());
+    return run_target(workspace, platform, "lab_bench", arguments, jobs);
+  }
+  return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  enable_terminal();
+  try {
+    return run_tool({argv + 1, argv + argc});
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "lab: %s\n", error.what());
+    return kExitBadUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lab: %s\n", error.what());
+    return kExitGraderError;
+  }
+}

@@ -1,0 +1,82 @@
+// The result model: what a run found. Every face (console now) is one function over it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace grader {
+
+enum class Verdict { passed, not_started, wrong, crash, hang, race, leak, grader_error, not_run };
+
+inline const char* name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::passed: return "passed";
+    case Verdict::not_started: return "not started";
+    case Verdict::wrong: return "wrong";
+    case Verdict::crash: return "crash";
+    case Verdict::hang: return "hang";
+    case Verdict::race: return "race";
+    case Verdict::leak: return "leak";
+    case Verdict::grader_error: return "grader error";
+    case Verdict::not_run: return "not run";
+  }
+  return "?";
+}
+
+struct TestResult {
+  std::string name;  // "Suite.Name"
+  int points = 0;
+  Verdict verdict = Verdict::not_run;
+  std::string reason;  // one line: why this verdict
+  std::string output;  // what the test printed; bounded
+  double seconds = 0;
+
+  bool passed() const { return verdict == Verdict::passed; }
+  int earned() const { return passed() ? points : 0; }
+};
+
+// Why the tests of a lab could not be run at all.
+enum class Problem { none, build, grader };
+
+struct LabResult {
+  int number = 0;
+  std::string name;                    // "lab03_overlapped_ex"
+  std::string file;                    // the file that is graded, relative to the root
+  std::vector<TestResult> tests;       // in the order of the manifest
+  Problem problem = Problem::none;
+  std::string problem_text;            // several lines are possible
+  std::filesystem::path log;           // the whole story
+  double seconds = 0;
+
+  int earned() const {
+    int sum = 0;
+    for (const TestResult& test : tests) sum += test.earned();
+    return sum;
+  }
+  int possible() const {
+    int sum = 0;
+    for (const TestResult& test : tests) sum += test.points;
+    return sum;
+  }
+  bool full() const { return problem == Problem::none && possible() > 0 && earned() == possible(); }
+};
+
+struct Report {
+  std::string platform;
+  bool solutions = false;
+  bool interrupted = false;
+  std::vector<LabResult> labs;
+};
+
+// How the tool ends.
+enum ExitCode : int {
+  kExitFull = 0,        // full points; every test passed
+  kExitNotFull = 1,     // a point is missing; a test failed
+  kExitBadUsage = 2,    // the command line is wrong
+  kExitBuildFailed = 4,
+  kExitGraderError = 5,
+  kExitInterrupted = 130,
+};
+
+}  // namespace grader

@@ -1,0 +1,34 @@
+// tests/points.json: how many points each test is worth.
+//
+//   { "lab01_accept": { "tests": [ { "name": "Accept.GivesIds", "points": 8 }, ... ] }, ... }
+//
+// A test may have "seconds", its own time limit. The points of a lab sum to 100.
+#pragma once
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace grader {
+
+// The fault is the course's, not the student's.
+struct GraderError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct GradedTest {
+  std::string name;
+  int points = 0;
+  double seconds = 25;  // natively; a slow platform multiplies it. The test's own watchdog comes first, at 20
+};
+
+constexpr int kPointsPerLab = 100;
+
+// The graded tests of one lab. Throws GraderError when the file, the lab or the sum is not right.
+std::vector<GradedTest> read_points(const std::filesystem::path& file, const std::string& lab);
+
+// What differs between the manifest and the tests that exist; empty: nothing.
+std::string compare_points(const std::vector<GradedTest>& manifest, const std::vector<std::string>& existing);
+
+}  // namespace grader

@@ -1,0 +1,45 @@
+// One line that says what is going on. On a terminal it is painted again and again, and goes away; elsewhere each new
+// phase is a plain line.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace grader {
+
+bool stdout_is_terminal();
+void enable_terminal();  // Windows: makes the console understand escape sequences
+
+// Text in colour: on a terminal, and unless NO_COLOR is set. Else the text as it is.
+std::string green(const std::string& text);
+std::string red(const std::string& text);
+std::string bold(const std::string& text);
+std::string dim(const std::string& text);
+
+class Progress {
+ public:
+  Progress();
+  ~Progress();
+  void phase(const std::string& text);   // what is being done: "building lab03"
+  void detail(const std::string& text);  // how far: "12/40". Terminal only
+  void clear();                          // nothing is being done; call it before printing anything else
+
+ private:
+  void paint();
+  void erase();
+
+  const bool terminal_;
+  std::mutex mutex_;  // protects all below, and stdout
+  std::condition_variable changed_;
+  std::string phase_, detail_;
+  std::chrono::steady_clock::time_point since_;
+  unsigned turn_ = 0;
+  bool painted_ = false;
+  bool ending_ = false;
+  std::thread painter_;  // last member: starts when the others stand
+};
+
+}  // namespace grader

@@ -1,0 +1,83 @@
+#include "runner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <thread>
+
+namespace grader {
+
+namespace {
+
+constexpr double kListLimit = 300;  // the first program of a day may have to set up Wine
+
+std::string read_file(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// Runs the program in a folder of its own; GoogleTest's report is a file in it, so nobody else's can be taken for it.
+Ended run_program(const TestProgram& program, const std::string& option, double limit, std::string& report) {
+  const PrivateFolder folder;
+  Command command;
+  command.args = program.platform.runner;
+  command.args.push_back(program.file.string());
+  command.args.push_back(option);
+  command.args.push_back("--gtest_output=json:report.json");
+  command.args.push_back("--gtest_color=no");
+  command.dir = folder.path();
+  command.env = program.platform.env;
+  command.limit = limit;
+  Ended ended = run(command);
+  report = read_file(folder.path() / "report.json");
+  return ended;
+}
+
+TestResult run_one(const TestRun& run) {
+  TestResult result = *run.result;
+  try {
+    std::string report;
+    const Ended ended = run_program(*run.program, "--gtest_filter=" + result.name,
+                                    run.limit * run.program->platform.patience, report);
+    judge(ended, report, run.program->platform.sanitized, result);
+  } catch (const std::exception& error) {
+    result.verdict = Verdict::grader_error;
+    result.reason = error.what();
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::string> list_tests(const TestProgram& program, std::string& why) {
+  std::string report;
+  const Ended ended = run_program(program, "--gtest_list_tests", kListLimit, report);
+  std::vector<std::string> names;
+  if (const auto tests = parse_report(report)) {
+    for (const Reported& test : *tests) {
+      if (test.name.find("DISABLED_") == std::string::npos) names.push_back(test.name);
+    }
+  }
+  why = names.empty() ? ended.error + ended.output + "(" + describe_end(ended) + ")" : "";
+  return names;
+}
+
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t)>& on_done) {
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;  // protects `done` and orders the calls of on_done
+  std::size_t done = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < runs.size() && !interrupted(); i = next++) {
+      *runs[i].result = run_one(runs[i]);
+      std::lock_guard lock(mutex);
+      on_done(++done);
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned i = 0; i < std::max(1u, jobs); ++i) workers.emplace_back(work);
+  for (std::thread& worker : workers) worker.join();
+}
+
+}  // namespace grader

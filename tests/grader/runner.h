@@ -1,0 +1,32 @@
+// Runs tests of GoogleTest programs, each test in a process of its own.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "judge.h"
+#include "workspace.h"
+
+namespace grader {
+
+struct TestProgram {
+  std::filesystem::path file;
+  Platform platform;
+};
+
+// The tests a program has. Empty when it cannot say; `why` then holds its output.
+std::vector<std::string> list_tests(const TestProgram& program, std::string& why);
+
+// One test to run. `result.name` is set; the rest of it is filled in.
+struct TestRun {
+  const TestProgram* program = nullptr;
+  double limit = 0;  // seconds, before the platform's patience
+  TestResult* result = nullptr;
+};
+
+// Runs them, `jobs` at once. Each result goes to its place, so their order does not depend on who was first.
+// `on_done` is called after each, never at the same time as itself. Stops early when the user interrupts.
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t done)>& on_done);
+
+}  // namespace grader

@@ -1,0 +1,64 @@
+// Where things are: the checkout, its labs, the platforms they are built for.
+#pragma once
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace grader {
+
+// A mistake in what the user typed. The message says what is possible.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Lab {
+  int number = 0;
+  std::string name;   // "lab03_overlapped_ex"
+  std::string topic;  // "overlapped_ex"
+
+  std::string student_file() const { return name + "/" + topic + ".cpp"; }
+  std::string solution_file() const { return "solutions/" + name + "/" + topic + ".cpp"; }
+  std::string test_file() const { return "tests/" + name + "_test.cpp"; }
+};
+
+// A way to build and run. The name is what the user types.
+struct Platform {
+  std::string name;
+  std::string preset;
+  std::string config;                                    // for generators that build several configurations
+  std::string suffix;                                    // of a program
+  std::vector<std::string> runner;                       // stands before the program
+  std::vector<std::pair<std::string, std::string>> env;  // for the program
+  bool sanitized = false;                                // its reports are verdicts
+  double patience = 1;                                   // time limits are multiplied by this
+  unsigned most_jobs = 64;
+};
+
+class Workspace {
+ public:
+  // LAB_ROOT and LAB_BUILD_DIR, as `lab` sets them; without them the current folder, and `build` below it.
+  static Workspace from_environment();
+
+  std::filesystem::path root;
+  std::filesystem::path build;  // the root of all builds
+  std::vector<Lab> labs;        // every folder labNN_topic with a CMakeLists.txt, in order
+
+  const Lab& lab(const std::string& text) const;  // "3", "03", "lab03" or the full name; throws UsageError
+  std::vector<Platform> platforms() const;        // those of this system; the first is the default
+  Platform platform(const std::string& name) const;  // throws UsageError; "" is the default
+  bool has(const std::string& file) const { return std::filesystem::exists(root / file); }
+
+  std::filesystem::path build_dir(const Platform& platform) const { return build / platform.preset; }
+  std::filesystem::path program(const Platform& platform, const std::string& target) const;
+  std::filesystem::path log(const std::string& name) const { return build / "log" / (name + ".log"); }
+  std::string shown(const std::filesystem::path& path) const;  // relative to the root, where that is shorter
+
+  // The target whose tests grade this lab: the student's file over the reference labs; over the student's own labs
+  // where the reference is not in the tree; the reference itself with `solutions`.
+  std::string test_target(const Lab& lab, bool solutions) const;
+};
+
+}  // namespace grader
