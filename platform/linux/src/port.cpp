@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,8 +16,11 @@ namespace {
 
 constexpr int kBatch = 64;             // events taken by one epoll_wait
 constexpr unsigned kLookEvery = 64;    // packets after which epoll is asked although packets are left
-constexpr int kTick = 1;               // milliseconds that a packet may be left to a running worker
-constexpr unsigned kTickers = 2;       // so that one still ticks when the other is called away
+constexpr long kGrace = 1'000'000;      // nanoseconds that a packet may be left to a running worker
+
+// What epoll says for our own descriptors; handles are multiples of 4.
+constexpr std::uint64_t kBell = 1;
+constexpr std::uint64_t kTimer = 2;
 
 using Clock = std::chrono::steady_clock;
 
@@ -40,19 +44,24 @@ Port::Port(DWORD concurrency)
     : Object(Kind::kPort),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       concurrency_(concurrency ? concurrency : std::max(1u, std::thread::hardware_concurrency())) {
+  if (!usable()) return;
+  // Edge-triggered, so that one waiter hears each; neither is ever read.
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
-  event.data.u64 = 0;   // no socket has handle 0
-  if (usable()) ::epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event);
+  event.data.u64 = kBell;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event);
+  event.data.u64 = kTimer;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, timer_, &event);
 }
 
 Port::~Port() {
   while (!packets_.empty()) Operation::recycle(packets_.pop());
-  if (epoll_ >= 0) ::close(epoll_);
-  if (bell_ >= 0) ::close(bell_);
+  for (const int fd : {epoll_, bell_, timer_}) {
+    if (fd >= 0) ::close(fd);
+  }
 }
-
 
 bool Port::watch(int fd, SOCKET handle) {
   epoll_event event{};
@@ -61,25 +70,30 @@ bool Port::watch(int fd, SOCKET handle) {
   return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-void Port::ring() {
-  // The counter is never read: an edge-triggered eventfd reports each write.
-  ::eventfd_write(bell_, 1);
-}
+void Port::ring() { ::eventfd_write(bell_, 1); }
 
 // Whether a sleeping thread has to be told of the packets. REQUIRES: mutex_ is held, packets_ is not empty.
 //
 // A packet for which a running worker will soon come back is left to it: waking another thread for it costs more
-// than handling it. Should the worker block instead (which cannot be seen here), a ticking waiter takes the packet
-// within a millisecond. So this holds always: while packets are there and threads sleep, the bell has been rung, or
-// a sleeper ticks, or a thread inside wait() has yet to look at the queue.
+// than handling it. Should the worker block instead (which cannot be seen here), the timer sends a sleeper for it.
+// So this holds always: while packets are there and threads sleep, the bell has been rung, or the timer runs, or a
+// thread inside wait() has yet to look at the queue.
 bool Port::must_ring(bool a_worker_comes_back) {
   if (waiting_ == 0 || rung_) return false;
   if (a_worker_comes_back || running_ >= concurrency_) {
-    left_behind_ = true;
-    if (ticking_ > 0) return false;
+    start_timer();
+    return false;
   }
   rung_ = true;
   return true;
+}
+
+void Port::start_timer() {
+  if (timing_) return;
+  timing_ = true;
+  itimerspec once{};
+  once.it_value.tv_nsec = kGrace;
+  ::timerfd_settime(timer_, 0, &once, nullptr);
 }
 
 void Port::push(Operation* operation) {
@@ -98,24 +112,29 @@ void Port::push(Operation* operation) {
   if (wake) ring();
 }
 
-// Sleeps in epoll_wait, and does the I/O of the sockets that are ready. Returns the number of events.
-int Port::poll(std::unique_lock<std::mutex>& lock, int milliseconds) {
+// Sleeps in epoll_wait, and does the I/O of the sockets that are ready. Returns whether the timer had run down.
+bool Port::poll(std::unique_lock<std::mutex>& lock, int milliseconds) {
   taken_ = 0;
   lock.unlock();
   epoll_event events[kBatch];
-  const int n = std::max(0, ::epoll_wait(epoll_, events, kBatch, milliseconds));   // EINTR is like a time-out
-  bool heard = false;
+  const int n = ::epoll_wait(epoll_, events, kBatch, milliseconds);   // EINTR is like a time-out
+  bool rung = false;
+  bool timed = false;
   for (int i = 0; i < n; ++i) {
-    if (events[i].data.u64 == 0) {
-      heard = true;
-    } else if (const Ref<Socket> socket = find_socket(events[i].data.u64)) {
+    const std::uint64_t source = events[i].data.u64;
+    if (source == kBell) {
+      rung = true;
+    } else if (source == kTimer) {
+      timed = true;
+    } else if (const Ref<Socket> socket = find_socket(source)) {
       socket->on_ready(events[i].events);
     }
     // Otherwise it was closed meanwhile, and its operations with it.
   }
   lock.lock();
-  if (heard) rung_ = false;
-  return n;
+  if (rung) rung_ = false;
+  if (timed) timing_ = false;
+  return timed;
 }
 
 DWORD Port::wait(OVERLAPPED_ENTRY* out, ULONG max, ULONG& removed, DWORD milliseconds) {
@@ -135,7 +154,7 @@ DWORD Port::wait(OVERLAPPED_ENTRY* out, ULONG max, ULONG& removed, DWORD millise
       break;
     }
     // Busy connections must not keep epoll from being asked about the others.
-    if (!packets_.empty() && taken_ >= kLookEvery) poll(lock, 0);
+    if (!packets_.empty() && taken_ >= kLookEvery) overdue |= poll(lock, 0);
     // Over the concurrency value, packets are taken only when the running threads seem to be blocked.
     if (!packets_.empty() && (running_ < concurrency_ || overdue || expired)) break;
     if (expired) {
@@ -147,17 +166,10 @@ DWORD Port::wait(OVERLAPPED_ENTRY* out, ULONG max, ULONG& removed, DWORD millise
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
       sleep = static_cast<int>(std::clamp<long>(left, 0, 1 << 30));
     }
-    const bool ticks = (left_behind_ || !packets_.empty()) && ticking_ < kTickers;
-    if (ticks) {
-      left_behind_ = false;   // so that ticking ends soon after the traffic
-      sleep = sleep < 0 ? kTick : std::min(sleep, kTick);
-    }
+    if (!packets_.empty()) start_timer();
     ++waiting_;
-    ticking_ += ticks;
-    const int events = poll(lock, sleep);
-    ticking_ -= ticks;
+    overdue = poll(lock, sleep);
     --waiting_;
-    overdue = ticks && events == 0;
     expired = !forever && Clock::now() >= deadline;
   }
   OperationQueue taken;

@@ -24,7 +24,7 @@ class Port : public Object {
   ~Port() override;
 
   // False when the system gave no descriptors.
-  bool usable() const { return epoll_ >= 0 && bell_ >= 0; }
+  bool usable() const { return epoll_ >= 0 && bell_ >= 0 && timer_ >= 0; }
 
   // Queues a packet and sees to it that a thread comes for it. Takes the operation.
   void push(Operation* operation);
@@ -41,22 +41,23 @@ class Port : public Object {
   void forget_worker();
 
  private:
-  int poll(std::unique_lock<std::mutex>& lock, int milliseconds);
+  bool poll(std::unique_lock<std::mutex>& lock, int milliseconds);
   bool must_ring(bool a_worker_comes_back);
   void ring();
+  void start_timer();
 
   const int epoll_;
-  const int bell_;               // an eventfd in epoll_, edge-triggered: each write wakes one waiter
+  const int bell_;               // an eventfd in epoll_: each write wakes one waiter
+  const int timer_;              // a timerfd in epoll_: wakes one waiter for packets that were left to a worker
   const DWORD concurrency_;
 
   std::mutex mutex_;             // guards what follows
   OperationQueue packets_;
   DWORD running_ = 0;            // threads that took a packet and have not come back
   unsigned waiting_ = 0;         // threads that sleep in epoll_wait, or are about to
-  unsigned ticking_ = 0;         // those of them that look at the queue every millisecond
   unsigned taken_ = 0;           // packets since the last look at epoll
   bool rung_ = false;            // the bell was rung and nobody has heard it yet
-  bool left_behind_ = false;     // packets were left for a running worker since someone last began to tick
+  bool timing_ = false;          // the timer was started and nobody has heard it yet
   bool closed_ = false;
 };
 
