@@ -156,7 +156,8 @@ TEST(PortSharing, AnExclusivePortCannotBeTaken) {
   Socket thief = tcp_socket();
   ASSERT_EQ(set_option(thief, SOL_SOCKET, SO_REUSEADDR, 1), 0);
   EXPECT_EQ(bind_to(thief, local_address(first)), SOCKET_ERROR);
-  EXPECT_TRUE(accepts_either<int>(::WSAGetLastError(), {WSAEACCES}, {WSAEADDRINUSE}, "an exclusive port is 'in use', not 'access denied'"));
+  const int error = ::WSAGetLastError();
+  EXPECT_TRUE(error == WSAEACCES || error == WSAEADDRINUSE) << error;   // the first on Windows, by its table; a refusal is what counts
 }
 
 TEST(PortSharing, TwoThatBothAskedMayShareAPort) {

@@ -19,6 +19,7 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -40,7 +41,11 @@ inline bool on_wine() {
 #endif
 }
 
+// Names a difference, once per test.
 inline void print_difference(const std::string& what) {
+  static std::set<std::string> printed;
+  const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
+  if (!printed.insert(std::string(test->test_suite_name()) + '.' + test->name() + what).second) return;
   std::printf("[  WINE    ] %s\n", what.c_str());
   std::fflush(stdout);
 }
