@@ -73,9 +73,19 @@ void WSASetLastError(int error);
 #define WSA_FLAG_NO_HANDLE_INHERIT 0x80
 // The protocol info must be null.
 SOCKET WSASocketW(int family, int type, int protocol, std::nullptr_t protocol_info, GROUP group, DWORD flags);
-// SOCK_STREAM is an enumerator in glibc: this overload is a better match than POSIX's socket(int, int, int).
-// A type kept in an int variable would miss it; the descriptor it then gets is refused by every call below.
+
+// POSIX's socket has the same parameters. A family or a type written by name is an enumerator, and makes these the
+// better match. Were both kept in int variables, the call would be POSIX's: use WSASocketW for that.
+namespace win32_linux {
+enum Family : int { kInet = PF_INET, kInet6 = PF_INET6 };
+}
+#undef AF_INET
+#undef AF_INET6
+#define AF_INET (win32_linux::kInet)
+#define AF_INET6 (win32_linux::kInet6)
 SOCKET socket(int family, __socket_type type, int protocol);
+SOCKET socket(win32_linux::Family family, int type, int protocol);
+SOCKET socket(win32_linux::Family family, __socket_type type, int protocol);
 
 int listen(SOCKET s, int backlog);
 SOCKET accept(SOCKET s, sockaddr* name, int* length);

@@ -89,6 +89,7 @@ int Socket::bind(const sockaddr* name, socklen_t length) {
 int Socket::listen(int backlog) {
   const std::lock_guard lock(mutex_);
   if (closed_) return WSAENOTSOCK;
+  if (connected_) return WSAEISCONN;
   sockaddr_storage name{};
   socklen_t length = sizeof name;
   ::getsockname(fd_, reinterpret_cast<sockaddr*>(&name), &length);
@@ -123,6 +124,10 @@ int Socket::set_sharing(int option, bool on) {
   bool& mine = option == SO_REUSEADDR ? reuse_ : exclusive_;
   const bool other = option == SO_REUSEADDR ? exclusive_ : reuse_;
   if (on && other) return WSAEINVAL;   // they exclude each other
+  if (option == SO_REUSEADDR) {
+    const int value = on;
+    if (::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &value, sizeof value) != 0) return wsa_error(errno);
+  }
   mine = on;
   return 0;
 }

@@ -84,14 +84,20 @@ SOCKET WSASocketW(int family, int type, int protocol, std::nullptr_t, GROUP grou
   if (type != SOCK_STREAM) return refuse(WSAESOCKTNOSUPPORT);   // only TCP here
   if (protocol != 0 && protocol != IPPROTO_TCP) return refuse(WSAEPROTONOSUPPORT);
   if (group != 0 || (flags & ~DWORD{WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT})) return refuse(WSAEINVAL);
-  const int fd = ::socket(family, static_cast<int>(SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const int fd = ::socket(family, int{SOCK_STREAM} | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (fd < 0) return refuse(wsa_error(errno));
   const int on = 1;
   if (family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);   // the default of Windows
   return open_socket(fd, flags & WSA_FLAG_OVERLAPPED);
 }
 
+SOCKET socket(win32_linux::Family family, int type, int protocol) {
+  return WSASocketW(family, type, protocol, nullptr, 0, WSA_FLAG_OVERLAPPED);
+}
 SOCKET socket(int family, __socket_type type, int protocol) {
+  return WSASocketW(family, type, protocol, nullptr, 0, WSA_FLAG_OVERLAPPED);
+}
+SOCKET socket(win32_linux::Family family, __socket_type type, int protocol) {
   return WSASocketW(family, type, protocol, nullptr, 0, WSA_FLAG_OVERLAPPED);
 }
 
