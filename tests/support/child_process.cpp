@@ -189,13 +189,19 @@ std::string as_story(const std::string& output) {
   return text;
 }
 
-// An unwritten TODO in the program is the reason for whatever else is missing.
-void rethrow_not_started(const std::string& output) {
+// The unwritten TODO that the program came to, or nothing.
+std::string unwritten_todo(const std::string& output) {
   const std::string mark = "not started: ";
   const std::size_t at = output.find(mark);
-  if (at == std::string::npos) return;
-  std::string todo = output.substr(at + mark.size());
-  throw lab::NotStarted(todo.substr(0, todo.find_first_of("\r\n")));
+  if (at == std::string::npos) return "";
+  const std::string todo = output.substr(at + mark.size());
+  return todo.substr(0, todo.find_first_of("\r\n"));
+}
+
+// An unwritten TODO in the program is the reason for whatever else is missing.
+void rethrow_not_started(const std::string& output) {
+  const std::string todo = unwritten_todo(output);
+  if (!todo.empty()) throw lab::NotStarted(todo);
 }
 
 std::filesystem::path this_program() {
@@ -227,9 +233,19 @@ Program::Program(const std::vector<std::string>& arguments, const std::string& p
 }
 
 Program::~Program() {
+  const bool failing = std::uncaught_exceptions() > 0;
+  if (failing) eventually([this] { return child_->exit_code().has_value(); }, std::chrono::milliseconds(200));
+  const std::optional<int> code = child_->exit_code();  // set when it ended by itself: that may be why the test fails
   kill();
   eventually([this] { return child_->exit_code().has_value(); });
   reader_.join();
+  if (!failing) return;
+  const std::string todo = unwritten_todo(output_);
+  if (!todo.empty()) {
+    remember_not_started("not started: " + todo);
+  } else if (code && *code != 0) {
+    step("the program ended by itself, with exit code " + std::to_string(*code) + as_story(output_));
+  }
 }
 
 void Program::read_output() {

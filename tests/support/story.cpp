@@ -72,11 +72,6 @@ void start_watchdog() {
   static_cast<void>(started);
 }
 
-void remember_not_started(const std::string& what) {
-  std::lock_guard lock(story().mutex);
-  if (story().not_started.empty()) story().not_started = what;
-}
-
 // Why an exception ended something; also takes note of an unwritten TODO.
 std::string explain(const std::exception_ptr& error) {
   try {
@@ -94,6 +89,11 @@ std::string explain(const std::exception_ptr& error) {
 }
 
 }  // namespace
+
+void remember_not_started(const std::string& what) {
+  std::lock_guard lock(story().mutex);
+  if (story().not_started.empty()) story().not_started = what;
+}
 
 double slowness() {
 #ifdef TEST_SANITIZED

@@ -123,6 +123,9 @@ class Background {
 // For LAB_TEST: runs the body of a test and reports how it ended.
 void tell(const char* note, const char* handout, Place place, void (*body)());
 
+// The running test met an unwritten TODO: that is then its failure, whatever else goes wrong. `what`: "not started: ...".
+void remember_not_started(const std::string& what);
+
 // For test_main: ends the process with a last line, the story's end, and an exit code. Any thread may call it.
 [[noreturn]] void end_process(const std::string& last_line, int code);
 bool test_is_running();
