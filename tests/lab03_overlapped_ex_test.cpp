@@ -1,0 +1,652 @@
+// Tests of lab 03: the operation around the OVERLAPPED, one receive, many sends.
+//
+// In most tests there is no thread: the test itself takes the completions out of the port. So it knows at each moment
+// what is posted and what is not.
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <set>
+#include <vector>
+
+#include "echo.h"
+#include "operation_ledger.h"
+#include "overlapped_ex.h"
+
+using namespace test;
+using lab::OpKind;
+using lab::OverlappedEx;
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // once they are inlined, GCC takes free() below for a mistake
+#endif
+
+// How many blocks this thread has from `new` and has not given to `delete`.
+static thread_local long blocks_of_new = 0;
+
+void* operator new(std::size_t size) {
+  void* block = std::malloc(size != 0 ? size : 1);
+  if (block == nullptr) throw std::bad_alloc();
+  ++blocks_of_new;
+  return block;
+}
+static void delete_block(void* block) {
+  if (block != nullptr) --blocks_of_new;
+  std::free(block);
+}
+void operator delete(void* block) noexcept { delete_block(block); }
+void operator delete(void* block, std::size_t) noexcept { delete_block(block); }
+
+namespace {
+
+std::shared_ptr<lab::Connection> connection_with(lab::UniqueSocket socket) {
+  auto connection = std::make_shared<lab::Connection>();
+  connection->socket = std::move(socket);
+  return connection;
+}
+
+// What came out of the port.
+struct Packet {
+  bool ok;
+  DWORD bytes;
+  OverlappedEx* op;
+  std::string data() const { return std::string(op->buffer, bytes); }
+};
+
+// One connection, tied to a port of its own, and the client at its other end.
+class Wire {
+ public:
+  Wire() {
+    if (::CreateIoCompletionPort(reinterpret_cast<HANDLE>(connection->socket.get()), port_.get(), 1, 0) == nullptr) {
+      fail("the test's own CreateIoCompletionPort failed with " + std::to_string(::GetLastError()));
+    }
+  }
+  // Whatever is still posted ends before the operations do.
+  ~Wire() {
+    connection->close();
+    eventually(
+        [&] {
+          Packet packet{};
+          while (operations.in_use() > 0 && take(packet, 0)) operations.release(packet.op);
+          return operations.in_use() == 0;
+        },
+        std::chrono::seconds(1));
+  }
+
+  // The next completion; it must come.
+  Packet next() {
+    Packet packet{};
+    if (!take(packet, static_cast<DWORD>(std::chrono::duration_cast<std::chrono::milliseconds>(patience()).count()))) {
+      fail("expected that a completion comes, but none came");
+    }
+    operations.operation_of(&packet.op->overlapped);
+    return packet;
+  }
+
+  // What a server does last with a completion.
+  void done(const Packet& packet) {
+    if (packet.op->kind == OpKind::send) {
+      const std::size_t size = packet.op->wsabuf.len;
+      const std::size_t before = packet.op->connection->bytes_in_flight.fetch_sub(size);
+      if (before < size) {
+        fail("expected that bytes_in_flight counts the " + std::to_string(size) +
+             " bytes of a send until it is handled, but it was " + std::to_string(before));
+      }
+    }
+    operations.release(packet.op);
+  }
+
+  // Both sides keep little, so sends to a client that does not read stay pending.
+  void make_slow() {
+    const int little = 16 * 1024;
+    ::setsockopt(connection->socket.get(), SOL_SOCKET, SO_SNDBUF, reinterpret_cast<const char*>(&little), sizeof little);
+    ::setsockopt(client.socket(), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&little), sizeof little);
+  }
+
+  // The client reads `size` bytes, while the test takes `count` completions, which must be of successful sends. (On Linux
+  // pending sends go on only while somebody waits at the port.) Returns both; the operations are still out.
+  std::pair<std::string, std::vector<Packet>> read_and_complete(std::size_t size, std::size_t count) {
+    std::pair<std::string, std::vector<Packet>> result;
+    Background reader("the client's reading", [&] { result.first = client.receive(size); });
+    while (result.second.size() < count) {
+      const Packet packet = next();
+      check("the send succeeds", packet.ok);
+      check("the completion is that of a send", packet.op->kind == OpKind::send);
+      for (const Packet& other : result.second) check("no operation completes twice", other.op != packet.op);
+      result.second.push_back(packet);
+    }
+    reader.finish();
+    return result;
+  }
+
+  // Waits until that many bytes are there to be received, and leaves them there.
+  void wait_for_bytes(std::size_t size) {
+    std::vector<char> room(size);
+    check_eventually("the client's bytes arrive", [&] {
+      return ::recv(connection->socket.get(), room.data(), static_cast<int>(size), MSG_PEEK) == static_cast<int>(size);
+    });
+  }
+
+  // The end of a test that went well: everything that is posted comes back, and nothing is left.
+  void finish() {
+    STEP("the connection is closed, and what is posted comes back");
+    connection->close();
+    while (operations.in_use() > 0) done(next());
+    Packet packet{};
+    check("no completion comes for which there is no operation", !take(packet, 0));
+    operations.check_in_order();
+    check_equal("bytes_in_flight in the end", connection->bytes_in_flight.load(), 0u);
+    check_equal("the number of references to the connection in the end", connection.use_count(), 1);
+  }
+
+  OperationLedger operations;
+
+ private:
+  bool take(Packet& packet, DWORD milliseconds) {
+    ULONG_PTR key = 0;
+    OVERLAPPED* overlapped = nullptr;
+    packet.ok = ::GetQueuedCompletionStatus(port_.get(), &packet.bytes, &key, &overlapped, milliseconds) != FALSE;
+    packet.op = CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
+    return overlapped != nullptr;
+  }
+
+  lab::UniqueHandle port_{::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 0)};
+  Listener listener_;
+
+ public:
+  TestClient client{listener_.port};
+  std::shared_ptr<lab::Connection> connection = connection_with(listener_.accept());
+};
+
+bool post(Wire& wire, const std::string& bytes) {
+  return lab::post_send(wire.operations, wire.connection, bytes.data(), bytes.size());
+}
+
+void expect_receive(const Packet& packet, const std::string& bytes) {
+  check("the receive succeeds", packet.ok);
+  check("the completion is that of a receive", packet.op->kind == OpKind::recv);
+  check_same_bytes("what was received", packet.data(), bytes);
+}
+
+// Connections on which nothing can be posted, and why.
+struct Unusable {
+  const char* why;
+  std::shared_ptr<lab::Connection> connection;
+};
+std::vector<Unusable> unusable_connections() {
+  return {{"a connection that is closed", std::make_shared<lab::Connection>()},
+          {"a socket that is not connected",
+           connection_with(lab::UniqueSocket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)))}};
+}
+
+}  // namespace
+
+// --- Operations from the heap ----------------------------------------------------------------------------------------
+
+LAB_TEST(Lab03, AcquireGivesAFreshOperation, "N9, N11, N12", "lab03_overlapped_ex/README.md#step-1") {
+  lab::HeapOperations operations;
+  STEP("an operation is acquired, used, released, and acquired again, many times");
+  for (int i = 0; i < 50; ++i) {
+    const OpKind kind = i % 3 == 0 ? OpKind::send : OpKind::recv;
+    OverlappedEx* op = operations.acquire(kind);
+    check("acquire gives an operation", op != nullptr);
+    check("it is of the kind that was asked for", op->kind == kind);
+    const OVERLAPPED zero{};
+    check("its OVERLAPPED is zero", std::memcmp(&op->overlapped, &zero, sizeof zero) == 0);
+    check_equal("wsabuf.len", op->wsabuf.len, lab::kBufferSize);
+    check("wsabuf.buf is the operation's own buffer", op->wsabuf.buf == op->buffer);
+    check("its connection is null", op->connection == nullptr);
+    check_equal("in_use()", operations.in_use(), 1u);
+
+    std::memset(&op->overlapped, 0xCC, sizeof op->overlapped);  // as if it had been used
+    std::memset(op->buffer, 0xCC, sizeof op->buffer);
+    op->kind = kind == OpKind::send ? OpKind::recv : OpKind::send;
+    op->wsabuf = {1, nullptr};
+    op->connection = std::make_shared<lab::Connection>();
+    check("release takes it back", operations.release(op));
+    check_equal("in_use()", operations.in_use(), 0u);
+  }
+
+  STEP("30 operations are out at the same time");
+  std::set<OverlappedEx*> all;
+  for (int i = 0; i < 30; ++i) all.insert(operations.acquire(OpKind::send));
+  check_equal("the number of different operations", all.size(), 30u);
+  check_equal("in_use()", operations.in_use(), 30u);
+  for (OverlappedEx* op : all) operations.release(op);
+  check_equal("in_use() in the end", operations.in_use(), 0u);
+}
+
+LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlapped_ex/README.md#step-1") {
+  lab::HeapOperations operations;
+  STEP("an operation holds the last reference to a connection");
+  Listener listener;
+  TestClient client(listener.port);
+  OverlappedEx* op = operations.acquire(OpKind::recv);
+  op->connection = connection_with(listener.accept());
+  const std::weak_ptr<lab::Connection> connection = op->connection;
+  STEP("it is released");
+  check("release takes it back", operations.release(op));
+  check("the connection is gone", connection.expired());
+  client.expect_closed();
+
+  STEP("1000 operations are acquired and released, one by one");
+  const long before = blocks_of_new;
+  for (int i = 0; i < 1000; ++i) operations.release(operations.acquire(OpKind::send));
+  const long left = blocks_of_new - before;
+  check("each new has its delete (" + std::to_string(left) + " blocks more than before)", left < 100);
+}
+
+LAB_TEST(Lab03, OperationsComeFromFourThreadsAtOnce, "N9", "lab03_overlapped_ex/README.md#step-1") {
+  lab::HeapOperations operations;
+  STEP("four threads acquire, fill and release operations");
+  const auto churn = [&](int me) {
+    std::array<OverlappedEx*, 16> mine{};
+    for (int round = 0; round < 100; ++round) {
+      for (std::size_t i = 0; i < mine.size(); ++i) {
+        mine[i] = operations.acquire(OpKind::send);
+        std::memset(mine[i]->buffer, me * 16 + static_cast<int>(i), sizeof mine[i]->buffer);
+      }
+      for (std::size_t i = 0; i < mine.size(); ++i) {
+        const char mark = static_cast<char>(me * 16 + static_cast<int>(i));
+        check("nobody else has the same operation",
+              mine[i]->buffer[0] == mark && mine[i]->buffer[lab::kBufferSize - 1] == mark);
+        operations.release(mine[i]);
+      }
+    }
+  };
+  {
+    std::vector<std::unique_ptr<Background>> threads;
+    for (int i = 0; i < 4; ++i) threads.push_back(std::make_unique<Background>("acquire and release", [&churn, i] { churn(i); }));
+    for (auto& thread : threads) thread->finish();
+  }
+  check_equal("in_use() in the end", operations.in_use(), 0u);
+}
+
+LAB_TEST(Lab03, OperationIsFoundFromItsOverlapped, "N12, N13", "lab03_overlapped_ex/README.md#step-2") {
+  STEP("operations lie at many places");
+  struct Before {
+    char room[40];
+  };
+  struct Later : Before, OverlappedEx {};  // not at the beginning of its object
+  std::vector<Later> row(5);
+  OverlappedEx alone;
+  STEP("each is looked up by its OVERLAPPED, in two orders");
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      Later& one = row[round == 0 ? i : row.size() - 1 - i];
+      check("the operation is the one around the OVERLAPPED",
+            lab::operation_from(&one.overlapped) == static_cast<OverlappedEx*>(&one));
+    }
+    check("the operation is the one around the OVERLAPPED", lab::operation_from(&alone.overlapped) == &alone);
+  }
+}
+
+// --- The receive -----------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab03, ReceiveWaitsForASilentClient, "N4, N7, N8", "lab03_overlapped_ex/README.md#step-4") {
+  Wire wire;
+  STEP("the first receive is started; the client is silent");
+  check("start_recv returns true: the receive is pending, and that is no error",
+        lab::start_recv(wire.operations, wire.connection));
+  check_equal("the number of operations that are out", wire.operations.in_use(), 1u);
+  check("the client is still connected", wire.client.look() == End::none);
+
+  STEP("the client speaks");
+  wire.client.send("good morning");
+  const Packet packet = wire.next();
+  expect_receive(packet, "good morning");
+  check("the operation is tied to its connection", packet.op->connection == wire.connection);
+  check_equal("the number of operations acquired", wire.operations.given(), 1u);
+  wire.done(packet);
+
+  STEP("another receive is posted by the test; whatever comes next must be its");
+  OverlappedEx* own = wire.operations.acquire(OpKind::recv);
+  DWORD flags = 0;
+  ::WSARecv(wire.connection->socket.get(), &own->wsabuf, 1, nullptr, &flags, &own->overlapped, nullptr);
+  wire.client.send("x");
+  const Packet last = wire.next();
+  check("start_recv had posted one receive, not two", last.op == own);
+  wire.done(last);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, ReceiveThatSucceedsAtOnceStillCompletes, "N3, N8", "lab03_overlapped_ex/README.md#step-3") {
+  Wire wire;
+  STEP("the client's bytes are there before the first receive");
+  wire.client.send("early");
+  wire.wait_for_bytes(5);
+  STEP("the first receive is started");
+  check("start_recv returns true", lab::start_recv(wire.operations, wire.connection));
+  check_equal("the number of operations that are out until the completion is handled", wire.operations.in_use(), 1u);
+  STEP("its completion comes");
+  const Packet first = wire.next();
+  expect_receive(first, "early");
+
+  STEP("the same again, with the same operation");
+  wire.client.send("and late");
+  wire.wait_for_bytes(8);
+  check("post_recv returns true", lab::post_recv(first.op));
+  check("the operation is out until the completion is handled", wire.operations.is_out(first.op));
+  const Packet second = wire.next();
+  check("the completion is that of the same operation", second.op == first.op);
+  expect_receive(second, "and late");
+  wire.done(second);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, OverlappedIsZeroedBeforeEachReceive, "N8", "lab03_overlapped_ex/README.md#step-3") {
+  Wire wire;
+  OverlappedEx* op = wire.operations.acquire(OpKind::recv);
+  op->connection = wire.connection;
+  for (int i = 0; i < 10; ++i) {
+    if (i < 2) STEP(i == 0 ? "a receive is posted; its OVERLAPPED holds what was there before" : "again, 9 times");
+    std::memset(&op->overlapped, i % 2 == 0 ? 0xCC : 0xFF, sizeof op->overlapped);
+    op->wsabuf = {static_cast<ULONG>(i), nullptr};  // stale, too
+    check("post_recv returns true", lab::post_recv(op));
+    // The system reads these members, and does not write them.
+    check("OVERLAPPED is zeroed before the call: Offset", op->overlapped.Offset == 0);
+    check("OVERLAPPED is zeroed before the call: OffsetHigh", op->overlapped.OffsetHigh == 0);
+    check("OVERLAPPED is zeroed before the call: hEvent", op->overlapped.hEvent == nullptr);
+    const std::string text = pattern(static_cast<std::size_t>(100 + i), static_cast<unsigned>(i));
+    wire.client.send(text);
+    const Packet packet = wire.next();
+    check("the completion is that of the operation", packet.op == op);
+    expect_receive(packet, text);
+  }
+  wire.operations.release(op);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, ReceiveTakesAWholeBufferEachTime, "N8, N17", "lab03_overlapped_ex/README.md#step-3") {
+  Wire wire;
+  STEP("a receive gets 3 bytes");
+  check("start_recv returns true", lab::start_recv(wire.operations, wire.connection));
+  wire.client.send("abc");
+  const Packet small = wire.next();
+  expect_receive(small, "abc");
+  STEP("kBufferSize + 100 bytes are waiting, and the same operation is posted again");
+  const std::string large = pattern(lab::kBufferSize + 100, 3);
+  wire.client.send(large);
+  wire.wait_for_bytes(large.size());
+  check("post_recv returns true", lab::post_recv(small.op));
+  const Packet whole = wire.next();
+  expect_receive(whole, large.substr(0, lab::kBufferSize));
+  STEP("and again, for the rest");
+  check("post_recv returns true", lab::post_recv(whole.op));
+  const Packet rest = wire.next();
+  expect_receive(rest, large.substr(lab::kBufferSize));
+  wire.done(rest);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, ReceiveThatCannotBePostedLeavesNothing, "N8", "lab03_overlapped_ex/README.md#step-4") {
+  OperationLedger operations;
+  for (const Unusable& one : unusable_connections()) {
+    STEP(std::string("start_recv on ") + one.why);
+    check("start_recv returns false", !lab::start_recv(operations, one.connection));
+    check_equal("the number of operations that are out", operations.in_use(), 0u);
+    check_equal("the number of references to the connection", one.connection.use_count(), 1);
+
+    STEP(std::string("post_recv on ") + one.why);
+    OverlappedEx* op = operations.acquire(OpKind::recv);
+    op->connection = one.connection;
+    check("post_recv returns false", !lab::post_recv(op));
+    check("the operation is still the caller's", operations.is_out(op));
+    check("it still has its connection", op->connection == one.connection);
+    operations.release(op);
+  }
+  STEP("start_recv when there is no operation to be had");
+  Wire wire;
+  wire.operations.give_only(0);
+  check("start_recv returns false", !lab::start_recv(wire.operations, wire.connection));
+  check_equal("the number of references to the connection", wire.connection.use_count(), 1);
+  operations.check_in_order();
+  wire.finish();
+}
+
+LAB_TEST(Lab03, PendingOperationsKeepTheirClientAlive, "N5, N8, N9", "lab03_overlapped_ex/README.md#step-4") {
+  Wire wire;
+  wire.make_slow();
+  STEP("a receive is pending, and so are sends to a client that does not read");
+  check("start_recv returns true", lab::start_recv(wire.operations, wire.connection));
+  const std::string text = pattern(40 * lab::kBufferSize, 5);
+  for (std::size_t at = 0; at < text.size(); at += lab::kBufferSize) {
+    check("post_send returns true", post(wire, text.substr(at, lab::kBufferSize)));
+  }
+  STEP("everybody else lets go of the connection");
+  const std::weak_ptr<lab::Connection> watch = wire.connection;
+  wire.connection = std::make_shared<lab::Connection>();
+  check("the connection lives", !watch.expired());
+  check_equal("the number of references: one for each operation", watch.use_count(), 41);
+  STEP("the client reads all of it");
+  const auto [got, packets] = wire.read_and_complete(text.size(), 40);
+  check_same_bytes("what the client gets", got, text);
+  for (const Packet& packet : packets) {
+    check("the operation has its connection until it is released", packet.op->connection == watch.lock());
+    wire.done(packet);
+  }
+  STEP("the client speaks");
+  wire.client.send("still there?");
+  const Packet last = wire.next();
+  expect_receive(last, "still there?");
+  check("the operation has its connection until it is released", last.op->connection == watch.lock());
+  check_equal("the number of references that are left", watch.use_count(), 1);
+  wire.done(last);
+  STEP("the last operation has been released");
+  check("the connection is gone", watch.expired());
+  wire.client.expect_closed();
+  wire.finish();
+}
+
+// --- The sends -------------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab03, CallersBufferMayChangeAfterASend, "N9, N11", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  wire.make_slow();
+  STEP("60 sends to a client that does not read; the caller's buffer is used again after each");
+  std::string all;
+  {
+    std::vector<char> buffer(lab::kBufferSize);
+    for (unsigned i = 0; i < 60; ++i) {
+      const std::string text = pattern(buffer.size(), i);
+      std::copy(text.begin(), text.end(), buffer.begin());
+      check("post_send returns true", lab::post_send(wire.operations, wire.connection, buffer.data(), buffer.size()));
+      std::fill(buffer.begin(), buffer.end(), '!');
+      all += text;
+    }
+  }
+  STEP("the client reads");
+  const auto [got, packets] = wire.read_and_complete(all.size(), 60);
+  check_same_bytes("what the client gets", got, all);
+  for (const Packet& packet : packets) wire.done(packet);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, SendsInFlightHaveAnOperationEach, "N7, N8, N9", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  wire.make_slow();
+  STEP("64 sends of different sizes to a client that does not read");
+  std::vector<std::string> texts;
+  std::string all;
+  for (unsigned i = 0; i < 64; ++i) {
+    texts.push_back(pattern(i % 4 == 0 ? lab::kBufferSize : 1 + i * 61, i));
+    all += texts.back();
+    check("post_send returns true", post(wire, texts.back()));
+    check_equal("the number of operations that are out", wire.operations.in_use(), texts.size());
+    check_equal("bytes_in_flight", wire.connection->bytes_in_flight.load(), all.size());
+  }
+  STEP("the client reads; each send completes, once");
+  const auto [got, packets] = wire.read_and_complete(all.size(), texts.size());
+  check_same_bytes("what the client gets", got, all);
+  std::multiset<std::size_t> sizes;
+  for (const Packet& packet : packets) {
+    check("the operation is tied to its connection", packet.op->connection == wire.connection);
+    check_equal("wsabuf.len, which tells how much was to be sent", packet.op->wsabuf.len, packet.bytes);
+    sizes.insert(packet.bytes);
+  }
+  std::multiset<std::size_t> expected;
+  for (const std::string& text : texts) expected.insert(text.size());
+  check("the sizes of the completions are those of the sends", sizes == expected);
+  check_equal("bytes_in_flight until the completions are handled", wire.connection->bytes_in_flight.load(), all.size());
+  for (const Packet& packet : packets) wire.done(packet);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, CompletionsTellReceiveFromSend, "N12, N13, N14", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  STEP("a receive and three sends are posted; the client answers");
+  check("start_recv returns true", lab::start_recv(wire.operations, wire.connection));
+  for (int i = 0; i < 3; ++i) check("post_send returns true", post(wire, "question"));
+  check_same_bytes("what the client gets", wire.client.receive(24), "questionquestionquestion");
+  wire.client.send("an answer");
+  STEP("four completions come");
+  int receives = 0;
+  int sends = 0;
+  for (int i = 0; i < 4; ++i) {
+    const Packet packet = wire.next();
+    check("the operation succeeds", packet.ok);
+    ++(packet.op->kind == OpKind::recv ? receives : sends);
+    check_same_bytes("the operation's buffer", packet.data(), packet.op->kind == OpKind::recv ? "an answer" : "question");
+    wire.done(packet);
+  }
+  check_equal("the number of receives", receives, 1);
+  check_equal("the number of sends", sends, 3);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, SendTakesOneByteToAWholeBuffer, "N9, N11", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  const std::string text = pattern(2 * lab::kBufferSize, 9);
+  const auto refused = [&](std::size_t size) {
+    STEP("post_send of " + std::to_string(size) + " bytes");
+    check("post_send returns false", !lab::post_send(wire.operations, wire.connection, text.data(), size));
+    check_equal("the number of operations that are out", wire.operations.in_use(), 0u);
+    check_equal("bytes_in_flight", wire.connection->bytes_in_flight.load(), 0u);
+    check_equal("the number of references to the connection", wire.connection.use_count(), 1);
+  };
+  refused(0);
+  refused(lab::kBufferSize + 1);
+  refused(2 * lab::kBufferSize);
+  for (const std::size_t size : {std::size_t{1}, lab::kBufferSize}) {
+    STEP("post_send of " + std::to_string(size) + " bytes");
+    check("post_send returns true", lab::post_send(wire.operations, wire.connection, text.data(), size));
+    check_same_bytes("what the client gets", wire.client.receive(size), text.substr(0, size));
+    const Packet packet = wire.next();
+    check_equal("the number of bytes sent", packet.bytes, size);
+    wire.done(packet);
+  }
+  check("nothing else was sent", wire.client.look() == End::none);
+  wire.finish();
+}
+
+LAB_TEST(Lab03, SendThatCannotBePostedLeavesNothing, "N9", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  const auto refused = [](OperationLedger& operations, const std::shared_ptr<lab::Connection>& connection,
+                          const std::string& why) {
+    STEP("post_send on " + why);
+    connection->bytes_in_flight = 1000;  // of other sends
+    check("post_send returns false", !lab::post_send(operations, connection, "bytes", 5));
+    check_equal("the number of operations that are out", operations.in_use(), 0u);
+    check_equal("bytes_in_flight", connection->bytes_in_flight.load(), 1000u);
+    check_equal("the number of references to the connection", connection.use_count(), 1);
+    connection->bytes_in_flight = 0;
+  };
+  for (const Unusable& one : unusable_connections()) refused(wire.operations, one.connection, one.why);
+  ::shutdown(wire.connection->socket.get(), SD_SEND);
+  refused(wire.operations, wire.connection, "a connection whose sending side is shut");
+  wire.operations.give_only(0);
+  refused(wire.operations, wire.connection, "a server that has no operation to give");
+  wire.finish();
+}
+
+LAB_TEST(Lab03, SendsOfFourThreadsArriveWhole, "N7, N9, N18", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  wire.make_slow();
+  constexpr std::size_t kThreads = 4, kEach = 150, kSize = 700;
+  STEP("four threads send messages to one client; a fifth takes the completions");
+  const auto message = [](std::size_t thread, std::size_t i) {
+    std::string text = pattern(kSize, static_cast<unsigned>(thread * 1000 + i));
+    text[0] = static_cast<char>(thread);
+    return text;
+  };
+  std::vector<std::unique_ptr<Background>> threads;
+  for (std::size_t me = 0; me < kThreads; ++me) {
+    threads.push_back(std::make_unique<Background>("post_send", [&wire, message, me] {
+      for (std::size_t i = 0; i < kEach; ++i) check("post_send returns true", post(wire, message(me, i)));
+    }));
+  }
+  Background completions("the wait for the completions", [&] {
+    for (std::size_t i = 0; i < kThreads * kEach; ++i) {
+      const Packet packet = wire.next();
+      check_equal("the number of bytes sent", packet.bytes, kSize);
+      wire.done(packet);
+    }
+  });
+  STEP("the client reads: each message whole, and those of one thread in order");
+  std::array<std::size_t, kThreads> seen{};
+  for (std::size_t i = 0; i < kThreads * kEach; ++i) {
+    const std::string text = wire.client.receive(kSize);
+    const auto thread = static_cast<std::size_t>(text[0]);
+    check("a message begins where the last one ended", thread < kThreads && seen[thread] < kEach);
+    check_same_bytes("a message", text, message(thread, seen[thread]++));
+  }
+  for (auto& thread : threads) thread->finish();
+  completions.finish();
+  wire.finish();
+}
+
+// --- The program -----------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab03, ProgramSendsBackEveryByte, "N3, N7", "lab03_overlapped_ex/README.md#step-6") {
+  ServerProgram server;
+  with_program(server, [&] {
+    STEP("a client sends byte by byte");
+    TestClient first(server.port);
+    check_echo(first, pattern(60, 1), 1);
+    STEP("then pieces that are larger than a buffer");
+    check_echo(first, pattern(8 * 50000, 2), 50000);
+    STEP("30 clients send at once, while others are silent");
+    std::vector<TestClient> clients = connect_many(server.port, 30);
+    for (unsigned round = 0; round < 5; ++round) {
+      for (unsigned i = 0; i < 25; ++i) clients[i].send(pattern(3000 + i, i + round));
+      for (unsigned i = 0; i < 25; ++i) {
+        check_same_bytes("the echo", clients[i].receive(3000 + i), pattern(3000 + i, i + round));
+      }
+    }
+    for (unsigned i = 25; i < 30; ++i) check("a silent client stays connected", clients[i].look() == End::none);
+    STEP("Ctrl+C, with all of them connected");
+    server.stop();
+    for (TestClient& client : clients) client.expect_closed();
+  });
+}
+
+LAB_TEST(Lab03, ProgramOutlivesItsClients, "N8, N9", "lab03_overlapped_ex/README.md#step-6") {
+  ServerProgram server({"--max-clients", "3"});
+  with_program(server, [&] {
+    STEP("clients leave in every way, again and again; one stays");
+    TestClient stays(server.port);
+    check_echo(stays, "hello", 5);
+    for (int i = 0; i < 5; ++i) {
+      TestClient closes(server.port);
+      check_echo(closes, "first", 5);
+      TestClient resets(server.port);
+      check_echo(resets, "second", 6);
+      closes.half_close();
+      closes.expect_closed();
+      server.wait_for_line(" left");
+      resets.send(pattern(10000, 7));
+      resets.abort();
+      server.wait_for_line(" left");
+      check_echo(stays, "still here", 10);
+    }
+    STEP("another program wants the same port");
+    Program second({"--port", std::to_string(server.port)});
+    check_equal("its exit code", second.wait_for_exit(), 1);
+    STEP("a wrong option");
+    Program wrong({"--port", "70000"});
+    check_equal("its exit code", wrong.wait_for_exit(), 2);
+    STEP("Ctrl+C");
+    server.stop();
+    check("it prints a summary", server.output().find("stopped: ") != std::string::npos);
+  });
+}
