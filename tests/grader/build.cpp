@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "process.h"
+#include "child.h"
 
 namespace grader {
 

@@ -8,7 +8,7 @@
 #include "commands.h"
 #include "console.h"
 #include "points.h"
-#include "process.h"
+#include "child.h"
 #include "progress.h"
 #include "runner.h"
 

@@ -21,6 +21,9 @@ int check(const Workspace& workspace, const CheckOptions& options);
 int run_target(const Workspace& workspace, const std::string& platform, const std::string& target,
                const std::vector<std::string>& arguments, unsigned jobs);
 
+// The measurements. They run natively; on `wine` they measure the Windows programs.
+int run_bench(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
+
 struct SuiteOptions {
   std::string stage;  // empty: all
   bool quick = false;

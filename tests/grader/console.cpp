@@ -137,4 +137,39 @@ void print_summary(const Report& report) {
   std::fflush(stdout);
 }
 
+void print_stage(const StageResult& stage, const Workspace& workspace) {
+  constexpr std::size_t kNamed = 20;
+  const std::string all = std::to_string(stage.passed + stage.failures.size());
+  std::printf("%s %s  %s of %s  built in %s, tested in %s\n", padded(stage.name, 10).c_str(),
+              stage.failures.empty() ? green("ok  ").c_str() : red("FAIL").c_str(), std::to_string(stage.passed).c_str(),
+              all.c_str(), in_seconds(stage.build_seconds).c_str(), in_seconds(stage.test_seconds).c_str());
+  if (!stage.failures.empty()) {
+    std::printf("\n");
+    print_failure(stage.failures.front(), workspace);
+    for (std::size_t i = 1; i < stage.failures.size() && i < kNamed; ++i) {
+      std::printf("%s  %s\n", stage.failures[i].name.c_str(), coloured(stage.failures[i].verdict).c_str());
+    }
+    if (stage.failures.size() > kNamed) std::printf("and %zu more\n", stage.failures.size() - kNamed);
+    std::printf("All of it: %s\n\n", workspace.shown(stage.log).c_str());
+  }
+  std::fflush(stdout);
+}
+
+void print_suite(const SuiteReport& report) {
+  double seconds = 0;
+  std::printf("\nstage        passed  failed      time\n");
+  const auto line = [](const std::string& name, std::size_t passed, std::size_t failed, double time) {
+    std::printf("%s %8zu %7zu %9s\n", padded(name, 10).c_str(), passed, failed, in_seconds(time).c_str());
+  };
+  for (const StageResult& stage : report.stages) {
+    line(stage.name, stage.passed, stage.failures.size(), stage.build_seconds + stage.test_seconds);
+    seconds += stage.build_seconds + stage.test_seconds;
+  }
+  line("all", report.passed(), report.failed(), seconds);
+  std::printf("\n");
+  if (report.interrupted) std::printf("interrupted: this is what was done so far\n");
+  std::printf("%zu passed, %zu failed\n", report.passed(), report.failed());
+  std::fflush(stdout);
+}
+
 }  // namespace grader

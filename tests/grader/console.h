@@ -14,6 +14,12 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
 // One line per lab, and the sum. For more than one lab.
 void print_summary(const Report& report);
 
+// One line for a stage of `lab test`, and its first failure.
+void print_stage(const StageResult& stage, const Workspace& workspace);
+
+// All stages, and the closing line "123 passed, 0 failed".
+void print_suite(const SuiteReport& report);
+
 // Name, verdict and story of one failed test.
 void print_failure(const TestResult& test, const Workspace& workspace);
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model.h"
-#include "process.h"
+#include "child.h"
 
 namespace grader {
 

@@ -8,7 +8,7 @@
 
 #include "commands.h"
 #include "points.h"
-#include "process.h"
+#include "child.h"
 #include "progress.h"
 
 namespace {
@@ -60,9 +60,10 @@ int run_tool(std::vector<std::string> words) {
   test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers");
   test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
-  CLI::App* bench_command = app.add_subcommand("bench", "build and run the measurements; other options go to them");
-  bench_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
-  bench_command->allow_extras();
+  CLI::App* bench_command = app.add_subcommand("bench", "build and run the measurements; its options go to them, also --help");
+  bench_command->add_option("--platform", platform, "wine measures the Windows programs on Wine; stands first");
+  bench_command->set_help_flag();
+  bench_command->prefix_command();
 
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
@@ -80,7 +81,7 @@ int run_tool(std::vector<std::string> words) {
   if (*bench_command) {
     std::vector<std::string> arguments = bench_command->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());
-    return run_target(workspace, platform, "lab_bench", arguments, jobs);
+    return run_bench(workspace, platform, arguments, jobs);
   }
   return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);
 }

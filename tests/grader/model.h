@@ -69,6 +69,40 @@ struct Report {
   std::vector<LabResult> labs;
 };
 
+// What one stage of `lab test` found. A failure is a test that did not end as it should, or whatever kept one from running.
+struct StageResult {
+  std::string name;
+  std::size_t passed = 0;
+  std::vector<TestResult> failures;
+  double build_seconds = 0;
+  double test_seconds = 0;
+  std::filesystem::path log;
+
+  void fail(const std::string& what, const std::string& output, Verdict verdict = Verdict::grader_error) {
+    TestResult result;
+    result.name = what;
+    result.output = output;
+    result.verdict = verdict;
+    failures.push_back(result);
+  }
+};
+
+struct SuiteReport {
+  bool interrupted = false;
+  std::vector<StageResult> stages;
+
+  std::size_t passed() const {
+    std::size_t sum = 0;
+    for (const StageResult& stage : stages) sum += stage.passed;
+    return sum;
+  }
+  std::size_t failed() const {
+    std::size_t sum = 0;
+    for (const StageResult& stage : stages) sum += stage.failures.size();
+    return sum;
+  }
+};
+
 // How the tool ends.
 enum ExitCode : int {
   kExitFull = 0,        // full points; every test passed

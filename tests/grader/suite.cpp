@@ -1,5 +1,235 @@
+// `lab test`: the whole project, stage by stage.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <memory>
+
+#include "build.h"
+#include "child.h"
 #include "commands.h"
+#include "console.h"
+#include "points.h"
+#include "progress.h"
+#include "runner.h"
+
 namespace grader {
-int run_suite(const Workspace&, const SuiteOptions&) { return 5; }
-std::string suite_stages(const Workspace&) { return "none"; }
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kLimit = 60;        // seconds for a test that is not graded
+constexpr double kQuickly = 10;      // a starter says "not started" within this; the machine may be busy
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+class Suite {
+ public:
+  Suite(const Workspace& workspace, const SuiteOptions& options)
+      : workspace_(workspace), options_(options), native_(workspace.platforms().front()) {}
+
+  struct Stage {
+    std::string name;
+    bool quick;  // part of --quick
+    std::function<void(StageResult&)> run;
+  };
+
+  std::vector<Stage> stages() {
+    std::vector<Stage> all;
+    all.push_back({"grader", true, [this](StageResult& stage) { test_programs(stage, native_, {"grader_test"}); }});
+    for (const Platform& platform : workspace_.platforms()) {
+      const bool native = platform.name == native_.name;
+      all.push_back({platform.name, native, [this, platform](StageResult& stage) { test_platform(stage, platform); }});
+      if (!native) continue;
+      all.push_back({"points", true, [this](StageResult& stage) { compare_all_points(stage); }});
+      all.push_back({"starters", true, [this](StageResult& stage) { test_starters(stage); }});
+#ifndef _WIN32
+      all.push_back({"warnings", false, [this](StageResult& stage) { compile_without_warnings(stage); }});
+#endif
+    }
+    return all;
+  }
+
+  int run() {
+    const std::vector<Stage> all = stages();
+    const bool known = std::any_of(all.begin(), all.end(), [&](const Stage& stage) { return stage.name == options_.stage; });
+    if (!options_.stage.empty() && !known) {
+      throw UsageError("there is no stage '" + options_.stage + "' here; there are: " + suite_stages(workspace_));
+    }
+    for (const Stage& stage : all) {
+      if (interrupted()) break;
+      if (options_.stage.empty() ? options_.quick && !stage.quick : stage.name != options_.stage) continue;
+      run_stage(stage);
+    }
+    report_.interrupted = interrupted();
+    print_suite(report_);
+    if (report_.interrupted) return kExitInterrupted;
+    return report_.failed() == 0 && report_.passed() > 0 ? kExitFull : kExitNotFull;
+  }
+
+ private:
+  void run_stage(const Stage& stage) {
+    StageResult result;
+    result.name = stage.name;
+    result.log = workspace_.log("test-" + stage.name);
+    log_.open(result.log);
+    try {
+      stage.run(result);
+    } catch (const GraderError& error) {
+      result.fail(stage.name, error.what());
+    }
+    for (const TestResult& failure : result.failures) {
+      log_ << "\n==== failed: " << failure.name << ": " << name_of(failure.verdict) << "\n" << failure.output << "\n";
+    }
+    log_.close();
+    progress_.clear();
+    print_stage(result, workspace_);
+    report_.stages.push_back(result);
+  }
+
+  // Builds the targets; those that cannot be built are failures. Returns the others.
+  std::vector<std::string> build_targets(StageResult& stage, const Platform& platform, const std::vector<std::string>& targets) {
+    const Clock::time_point start = Clock::now();
+    const std::vector<BuildResult> builds = build_each(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
+    stage.build_seconds += since(start);
+    std::vector<std::string> good;
+    for (std::size_t i = 0; i < builds.size() && !interrupted(); ++i) {
+      if (builds[i].ok) {
+        good.push_back(targets[i]);
+      } else {
+        stage.fail(targets[i] + " does not build", builds[i].error + "All of it: " + workspace_.shown(builds[i].log));
+      }
+    }
+    return good;
+  }
+
+  // Every test of every program must end with `expected`, within `most_seconds`.
+  void test_programs(StageResult& stage, const Platform& platform, const std::vector<std::string>& targets,
+                     Verdict expected = Verdict::passed, double most_seconds = 1e9) {
+    std::vector<std::unique_ptr<TestProgram>> programs;
+    std::vector<std::pair<const TestProgram*, TestResult>> tests;
+    const std::vector<std::string> good = build_targets(stage, platform, targets);
+    const Clock::time_point start = Clock::now();
+    progress_.phase(stage.name + ": testing");
+    for (const std::string& target : good) {
+      programs.push_back(std::make_unique<TestProgram>(TestProgram{workspace_.program(platform, target), platform}));
+      std::string why;
+      const std::vector<std::string> names = list_tests(*programs.back(), why);
+      if (names.empty() && !interrupted()) stage.fail(target + " has no tests", why, Verdict::crash);
+      for (const std::string& name : names) {
+        tests.emplace_back(programs.back().get(), TestResult{});
+        tests.back().second.name = name;
+      }
+    }
+    std::vector<TestRun> runs;
+    for (auto& [program, result] : tests) runs.push_back({program, kLimit, &result});
+    run_tests(runs, std::min(options_.jobs, platform.most_jobs), [&](std::size_t done) {
+      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
+    });
+    for (auto& [program, result] : tests) {
+      log_ << "==== " << program->file.filename().string() << " " << result.name << ": " << name_of(result.verdict) << ", "
+           << in_seconds(result.seconds) << " " << result.reason << "\n";
+      if (result.verdict == Verdict::not_run) continue;
+      if (result.verdict == expected && result.seconds <= most_seconds) {
+        ++stage.passed;
+        continue;
+      }
+      if (expected != Verdict::passed) {
+        result.reason = std::string("it should be '") + name_of(expected) + "', at once; it took " + in_seconds(result.seconds);
+      }
+      result.name = program->file.stem().string() + " " + result.name;
+      stage.failures.push_back(result);
+    }
+    stage.test_seconds += since(start);
+  }
+
+  // The labs whose tests are there; one that has none is a failure.
+  std::vector<Lab> labs_with_tests(StageResult& stage) const {
+    std::vector<Lab> labs;
+    for (const Lab& lab : workspace_.labs) {
+      if (workspace_.has(lab.test_file())) {
+        labs.push_back(lab);
+      } else {
+        stage.fail(lab.name, lab.test_file() + " is not there");
+      }
+    }
+    return labs;
+  }
+
+  void test_platform(StageResult& stage, const Platform& platform) {
+    std::vector<std::string> targets = {"platform_conformance"};
+    if (platform.name == "wine") targets.push_back("grader_test");  // the Windows half of the tool
+    for (const Lab& lab : labs_with_tests(stage)) targets.push_back(workspace_.test_target(lab, true));
+    test_programs(stage, platform, targets);
+  }
+
+  void test_starters(StageResult& stage) {
+    std::vector<std::string> targets;
+    for (const Lab& lab : labs_with_tests(stage)) targets.push_back(workspace_.test_target(lab, false));
+    test_programs(stage, native_, targets, Verdict::not_started, kQuickly);
+  }
+
+  void compare_all_points(StageResult& stage) {
+    const std::vector<Lab> labs = labs_with_tests(stage);
+    std::vector<std::string> targets;
+    for (const Lab& lab : labs) targets.push_back(workspace_.test_target(lab, true));
+    const std::vector<std::string> good = build_targets(stage, native_, targets);
+    for (std::size_t i = 0; i < labs.size(); ++i) {
+      if (std::find(good.begin(), good.end(), targets[i]) == good.end()) continue;  // counted as a failure already
+      try {
+        std::string why;
+        const auto graded = read_points(workspace_.root / "tests/points.json", labs[i].name);
+        const auto existing = list_tests({workspace_.program(native_, targets[i]), native_}, why);
+        const std::string differences = existing.empty() ? why : compare_points(graded, existing);
+        if (!differences.empty()) throw GraderError(differences);
+        ++stage.passed;
+      } catch (const GraderError& error) {
+        stage.fail("points of " + labs[i].name, error.what());
+      }
+    }
+  }
+
+  // All that is given compiles without a warning, by each compiler that is here.
+  void compile_without_warnings(StageResult& stage) {
+    for (const std::string compiler : {"g++", "clang++"}) {
+      Command probe;
+      probe.args = {compiler, "--version"};
+      if (!grader::run(probe).ok()) continue;
+      const Clock::time_point start = Clock::now();
+      // Clang needs no optimiser to see what it warns of; GCC does.
+      const std::string type = compiler == "g++" ? "RelWithDebInfo" : "Debug";
+      const BuildFolder folder{"warnings-" + compiler, native_.preset, workspace_.build / ("warnings-" + compiler), "",
+                               {"LAB_WERROR=ON", "BUILD_GMOCK=OFF", "CMAKE_CXX_COMPILER=" + compiler, "CMAKE_BUILD_TYPE=" + type}};
+      const BuildResult built = build(workspace_, folder, {"all"}, options_.jobs, progress_);
+      stage.build_seconds += since(start);
+      if (built.interrupted) return;
+      if (built.ok) {
+        ++stage.passed;
+      } else {
+        stage.fail(compiler + " is not content", built.error + "All of it: " + workspace_.shown(built.log), Verdict::wrong);
+      }
+    }
+  }
+
+  const Workspace& workspace_;
+  const SuiteOptions& options_;
+  const Platform native_;
+  Progress progress_;
+  std::ofstream log_;
+  SuiteReport report_;
+};
+
+}  // namespace
+
+int run_suite(const Workspace& workspace, const SuiteOptions& options) { return Suite(workspace, options).run(); }
+
+std::string suite_stages(const Workspace& workspace) {
+  std::string names;
+  const SuiteOptions options;
+  for (const auto& stage : Suite(workspace, options).stages()) names += (names.empty() ? "" : ", ") + stage.name;
+  return names;
 }
+
+}  // namespace grader

@@ -21,12 +21,14 @@ bool is_lab_folder(const std::string& name) {
          std::isdigit(static_cast<unsigned char>(name[4])) && name[5] == '_';
 }
 
+#ifndef _WIN32
 // GCC 12's TSan dies at start when the kernel spreads addresses wider than this.
 bool needs_fixed_addresses() {
   int bits = 0;
   std::ifstream("/proc/sys/vm/mmap_rnd_bits") >> bits;
   return bits > 28;
 }
+#endif
 
 }  // namespace
 

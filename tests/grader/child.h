@@ -1,4 +1,4 @@
-// Child processes, bounded in time and output. Implemented twice: process_posix.cpp and process_win32.cpp.
+// Child processes, bounded in time and output. Implemented twice: child_posix.cpp and child_win32.cpp.
 #pragma once
 
 #include <atomic>

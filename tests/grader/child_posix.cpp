@@ -1,4 +1,4 @@
-#include "process.h"
+#include "child.h"
 
 #include <chrono>
 #include <cerrno>
