@@ -1,0 +1,856 @@
+// Lab 06: the pool, alone and under the game.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <random>
+#include <set>
+
+#ifdef _WIN32
+#include <malloc.h>
+#endif
+
+#include "bots.h"
+#include "child_process.h"
+#include "net.h"
+#include "pool.h"
+#include "protocol.h"
+#include "story.h"
+
+// --- what the code under test takes from the heap and gives back ---
+
+namespace {
+
+// Of the thread that sets it. Fixed in size, because it is used inside of new and delete.
+struct Watch {
+  bool on = false;
+  std::uint64_t news = 0;
+  struct Allocation {
+    const char* begin;
+    std::size_t size;
+    bool freed;
+  };
+  Allocation allocations[1024];
+  std::size_t count = 0;
+
+  void took(void* memory, std::size_t size) {
+    ++news;
+    if (count < 1024) allocations[count++] = {static_cast<const char*>(memory), size, false};
+  }
+  void gave_back(const void* memory) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (allocations[i].begin == memory) allocations[i].freed = true;
+    }
+  }
+  // What was allocated around this address; null when it did not come from `new`.
+  const Allocation* around(const void* address) const {
+    const auto* const at = static_cast<const char*>(address);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (at >= allocations[i].begin && at < allocations[i].begin + allocations[i].size) return &allocations[i];
+    }
+    return nullptr;
+  }
+};
+thread_local Watch watch;
+
+void* take(std::size_t size, std::size_t alignment) {
+  size = std::max<std::size_t>(size, 1);
+  void* memory = nullptr;
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+    memory = std::malloc(size);
+  } else {
+#ifdef _WIN32
+    memory = ::_aligned_malloc(size, alignment);
+#else
+    memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+#endif
+  }
+  if (memory == nullptr) throw std::bad_alloc();
+  if (watch.on) watch.took(memory, size);
+  return memory;
+}
+
+void give_back(void* memory) {
+  if (watch.on) watch.gave_back(memory);
+  std::free(memory);
+}
+
+void give_back_aligned(void* memory) {
+  if (watch.on) watch.gave_back(memory);
+#ifdef _WIN32
+  ::_aligned_free(memory);
+#else
+  std::free(memory);
+#endif
+}
+
+}  // namespace
+
+// All other forms of new and delete end in these.
+void* operator new(std::size_t size) { return take(size, 1); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return take(size, static_cast<std::size_t>(alignment)); }
+void operator delete(void* memory) noexcept { give_back(memory); }
+void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { give_back_aligned(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { give_back_aligned(memory); }
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#define LEAK_ON_PURPOSE __lsan::ScopedDisabler leak_on_purpose
+#else
+#define LEAK_ON_PURPOSE static_cast<void>(0)
+#endif
+
+using namespace test;
+using lab::OperationPool;
+using lab::OpKind;
+using lab::OverlappedEx;
+using lab::PoolPolicy;
+
+namespace {
+
+const char* const kStep1 = "lab06_pool/README.md#step-1";
+const char* const kStep2 = "lab06_pool/README.md#step-2";
+const char* const kStep3 = "lab06_pool/README.md#step-3";
+const char* const kStep4 = "lab06_pool/README.md#step-4";
+const char* const kStep5 = "lab06_pool/README.md#step-5";
+const char* const kProgram = "lab06_pool/README.md#what-failing-tests-mean";
+
+std::vector<OverlappedEx*> acquire_all(OperationPool& pool, std::size_t count) {
+  std::vector<OverlappedEx*> ops;
+  for (std::size_t i = 0; i < count; ++i) {
+    ops.push_back(pool.acquire(i % 2 == 0 ? OpKind::recv : OpKind::send));
+    check("acquire " + to_text(i + 1) + " of " + to_text(count) + " gives an operation", ops.back() != nullptr);
+  }
+  return ops;
+}
+
+void release_all(OperationPool& pool, const std::vector<OverlappedEx*>& ops) {
+  for (OverlappedEx* op : ops) check("release takes back what is out", pool.release(op));
+}
+
+void check_distinct(std::vector<OverlappedEx*> ops) {
+  std::sort(ops.begin(), ops.end());
+  for (std::size_t i = 0; i + 1 < ops.size(); ++i) {
+    const auto distance = reinterpret_cast<std::uintptr_t>(ops[i + 1]) - reinterpret_cast<std::uintptr_t>(ops[i]);
+    check("no two operations are the same", distance != 0);
+    check("no two operations overlap in memory", distance >= sizeof(OverlappedEx));
+  }
+}
+
+bool is_zero(const OVERLAPPED& overlapped) {
+  return overlapped.Internal == 0 && overlapped.InternalHigh == 0 && overlapped.Offset == 0 &&
+         overlapped.OffsetHigh == 0 && overlapped.hEvent == nullptr;
+}
+
+// What is wrong with a block that has just been acquired; empty: nothing.
+std::string fault_of(const OverlappedEx& op, OpKind kind) {
+  if (op.kind != kind) return "its kind is not the one that was asked for";
+  if (op.wsabuf.buf != op.buffer) return "its wsabuf does not begin at its buffer";
+  if (op.wsabuf.len != lab::kBufferSize) return "its wsabuf has the length " + to_text(op.wsabuf.len);
+  if (!is_zero(op.overlapped)) return "its OVERLAPPED is not zero";
+  if (op.connection != nullptr) return "it has a connection";
+  return "";
+}
+
+void check_as_new(const OverlappedEx& op, OpKind kind) {
+  const std::string fault = fault_of(op, kind);
+  if (!fault.empty()) fail("expected an operation as good as new, but " + fault);
+}
+
+// Leaves traces everywhere, as an operation does that has been used.
+void use(OverlappedEx& op, const std::shared_ptr<lab::Connection>& connection) {
+  std::memset(&op.overlapped, 0x5A, sizeof op.overlapped);
+  op.wsabuf = {6, op.buffer + 2};
+  op.connection = connection;
+  std::memset(op.buffer, 0x77, sizeof op.buffer);
+}
+
+// Runs `body(0)` to `body(count - 1)` on threads of their own, which begin at the same time.
+void on_threads(const std::string& what, unsigned count, const std::function<void(unsigned)>& body) {
+  std::atomic<unsigned> ready{0};
+  std::vector<std::unique_ptr<Background>> threads;
+  for (unsigned i = 0; i < count; ++i) {
+    threads.push_back(std::make_unique<Background>(what, [&, i] {
+      ++ready;
+      while (ready < count) std::this_thread::yield();
+      body(i);
+    }));
+  }
+  for (const auto& thread : threads) thread->finish();
+}
+
+std::size_t rounds(std::size_t natively) { return static_cast<std::size_t>(static_cast<double>(natively) / slowness()); }
+
+}  // namespace
+
+// --- TODO 1 and 2: the operations ---
+
+LAB_TEST(Lab06, OperationsAreWholeAndApart, "N11", kStep2) {
+  STEP("40 operations are acquired from a pool of 40");
+  OperationPool pool(40, PoolPolicy::bounded);
+  const auto ops = acquire_all(pool, 40);
+  check_distinct(ops);
+  STEP("each buffer is filled in another way, then all are looked at");
+  for (std::size_t i = 0; i < ops.size(); ++i) std::memset(ops[i]->buffer, static_cast<int>(i + 1), sizeof ops[i]->buffer);
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    check("nobody else has written into the buffer of operation " + to_text(i + 1),
+          std::all_of(ops[i]->buffer, ops[i]->buffer + sizeof ops[i]->buffer,
+                      [&](char byte) { return byte == static_cast<char>(i + 1); }));
+    check_as_new(*ops[i], i % 2 == 0 ? OpKind::recv : OpKind::send);
+  }
+  release_all(pool, ops);
+  STEP("a pool of one operation is made");
+  OperationPool small(1, PoolPolicy::bounded);
+  OverlappedEx* const op = small.acquire(OpKind::send);
+  check("it gives one", op != nullptr);
+  check("it gives no second one", small.acquire(OpKind::send) == nullptr);
+  check("release takes it back", small.release(op));
+}
+
+// --- TODO 3: acquire ---
+
+LAB_TEST(Lab06, AnOldOperationIsAsGoodAsNew, "N12", kStep3) {
+  OperationPool pool(6, PoolPolicy::bounded);
+  const auto connection = std::make_shared<lab::Connection>();
+  for (unsigned round = 1; round <= 4; ++round) {
+    STEP("round " + to_text(round) + ": all 6 are acquired, used, and released");
+    std::vector<OverlappedEx*> ops;
+    for (unsigned i = 0; i < 6; ++i) {
+      const OpKind kind = (i + round) % 2 == 0 ? OpKind::recv : OpKind::send;
+      ops.push_back(pool.acquire(kind));
+      check("acquire gives an operation", ops.back() != nullptr);
+      check_as_new(*ops.back(), kind);
+      use(*ops.back(), connection);
+      ops.back()->kind = kind == OpKind::recv ? OpKind::send : OpKind::recv;
+    }
+    release_all(pool, ops);
+  }
+}
+
+LAB_TEST(Lab06, ABoundedPoolRunsOut, "N10", kStep3) {
+  OperationPool pool(5, PoolPolicy::bounded);
+  STEP("all 5 are acquired");
+  auto ops = acquire_all(pool, 5);
+  STEP("three more are asked for");
+  for (int i = 0; i < 3; ++i) check("acquire gives null when all are out", pool.acquire(OpKind::recv) == nullptr);
+  check_equal("exhausted", pool.stats().exhausted, 3);
+  check_equal("the capacity", pool.stats().capacity, 5);
+  check_equal("in_use()", pool.in_use(), 5);
+  for (int round = 0; round < 12; ++round) {
+    OverlappedEx* const back = ops[static_cast<std::size_t>(round) % 5];
+    check("release takes one back", pool.release(back));
+    OverlappedEx* const again = pool.acquire(OpKind::send);
+    check("the next acquire gives one", again != nullptr);
+    check("that is the one which came back, because all others are out", again == back);
+    check("then there is none again", pool.acquire(OpKind::send) == nullptr);
+  }
+  check_distinct(ops);
+  release_all(pool, ops);
+  check_equal("in_use() at the end", pool.in_use(), 0);
+}
+
+LAB_TEST(Lab06, AGrowingPoolGrows, "N10", kStep3) {
+  OperationPool pool(3, PoolPolicy::growing);
+  std::vector<OverlappedEx*> ops;
+  STEP("200 operations are acquired from a pool that begins with 3, and each is marked");
+  std::size_t capacity = pool.stats().capacity;
+  check_equal("the capacity at the start", capacity, 3);
+  for (std::size_t i = 0; i < 200; ++i) {
+    const bool all_out = ops.size() == capacity;
+    ops.push_back(pool.acquire(OpKind::send));
+    check("a growing pool always gives one", ops.back() != nullptr);
+    check_as_new(*ops.back(), OpKind::send);
+    std::memset(ops.back()->buffer, static_cast<int>(i % 251), sizeof ops.back()->buffer);
+    const std::size_t now = pool.stats().capacity;
+    if (all_out) {
+      check("when all " + to_text(capacity) + " are out, the pool makes as many again; now it has " + to_text(now),
+            now >= 2 * capacity);
+    } else {
+      check_equal("the capacity while not all are out", now, capacity);
+    }
+    capacity = now;
+  }
+  check_distinct(ops);
+  STEP("the first ones are still where they were, and all can be released");
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    check("the bytes of operation " + to_text(i + 1) + " stayed as they were while the pool grew",
+          ops[i]->buffer[0] == static_cast<char>(i % 251) && ops[i]->buffer[lab::kBufferSize - 1] == static_cast<char>(i % 251));
+  }
+  release_all(pool, ops);
+  check_equal("in_use()", pool.in_use(), 0);
+  STEP("as many as there are now are acquired: no need to grow");
+  ops = acquire_all(pool, capacity);
+  check_distinct(ops);
+  check_equal("the capacity", pool.stats().capacity, capacity);
+  release_all(pool, ops);
+}
+
+// --- TODO 4: release ---
+
+LAB_TEST(Lab06, ReleasedTwiceIsCaught, "N10", kStep4) {
+  for (const PoolPolicy policy : {PoolPolicy::bounded, PoolPolicy::growing}) {
+    OperationPool pool(4, policy);
+    STEP(std::string("an operation of a ") + (policy == PoolPolicy::bounded ? "bounded" : "growing") +
+         " pool is released twice");
+    OverlappedEx* const op = pool.acquire(OpKind::recv);
+    check("the first release takes it", pool.release(op));
+    check("the second release refuses", !pool.release(op));
+    check("the third release refuses", !pool.release(op));
+    check_equal("bad_releases", pool.stats().bad_releases, 2);
+    check_equal("in_use()", pool.in_use(), 0);
+    STEP("all four are acquired: none of them twice");
+    auto ops = acquire_all(pool, 4);
+    check_distinct(ops);
+    STEP("one is released twice while others are out");
+    check("the first release takes it", pool.release(ops[1]));
+    check("the second release refuses", !pool.release(ops[1]));
+    check_equal("in_use()", pool.in_use(), 3);
+    ops[1] = pool.acquire(OpKind::send);
+    check("one more can be acquired", ops[1] != nullptr);
+    check_distinct(ops);
+    STEP("it is out again, so it can be released again");
+    release_all(pool, ops);
+    check_equal("bad_releases", pool.stats().bad_releases, 3);
+    check_equal("in_use()", pool.in_use(), 0);
+  }
+}
+
+LAB_TEST(Lab06, TwoThreadsReleaseTheSame, "N10", kStep4) {
+  OperationPool pool(4, PoolPolicy::bounded);
+  const std::size_t count = rounds(30000);
+  STEP("two threads release the same operation at the same time, " + to_text(count) + " times");
+  std::atomic<OverlappedEx*> shared{nullptr};
+  std::atomic<std::size_t> round{0};     // the thread 0 begins a round,
+  std::atomic<std::size_t> answered{0};  // and waits for thread 1
+  std::atomic<int> taken{0};
+  std::string wrong;
+  on_threads("a thread that releases", 2, [&](unsigned me) {
+    for (std::size_t i = 1; i <= count; ++i) {
+      if (me == 0) {
+        shared = pool.acquire(OpKind::send);
+        taken = 0;
+        round = i;
+      } else {
+        while (round < i) std::this_thread::yield();
+      }
+      OverlappedEx* const op = shared;
+      if (op != nullptr && pool.release(op)) ++taken;
+      if (me == 1) {
+        answered = i;
+        continue;
+      }
+      while (answered < i) std::this_thread::yield();
+      if (op == nullptr && wrong.empty()) wrong = "acquire gave null, although nothing was out";
+      if (taken != 1 && wrong.empty()) wrong = "in round " + to_text(i) + " it was " + to_text(taken.load());
+    }
+  });
+  if (!wrong.empty()) fail("expected that just one of the two releases takes it, but " + wrong);
+  check_equal("bad_releases", pool.stats().bad_releases, count);
+  check_equal("in_use()", pool.in_use(), 0);
+  const auto ops = acquire_all(pool, 4);
+  check_distinct(ops);
+  release_all(pool, ops);
+}
+
+LAB_TEST(Lab06, ForeignOperationsAreRefused, "N10", kStep4) {
+  OperationPool pool(8, PoolPolicy::growing);
+  OperationPool other(8, PoolPolicy::bounded);
+  const auto connection = std::make_shared<lab::Connection>();
+  auto mine = acquire_all(pool, 12);  // it has grown once
+  auto heap = std::make_unique<OverlappedEx>();
+  OverlappedEx stack;
+  OverlappedEx* const of_other = other.acquire(OpKind::send);
+  std::uint64_t refused = 0;
+  const auto refuse = [&](const std::string& what, OverlappedEx* op, bool look_into = true) {
+    STEP("release gets " + what);
+    if (look_into) {
+      op->kind = OpKind::send;
+      op->connection = connection;
+    }
+    const long references = connection.use_count();
+    check("release refuses it", !pool.release(op));
+    check_equal("bad_releases", pool.stats().bad_releases, ++refused);
+    check_equal("in_use()", pool.in_use(), 12);
+    check_equal("the number of references to its connection", connection.use_count(), references);
+    if (look_into) {
+      check("it keeps its connection and its kind", op->connection == connection && op->kind == OpKind::send);
+    }
+  };
+  const auto inside = [](OverlappedEx* op, std::size_t bytes) {
+    return reinterpret_cast<OverlappedEx*>(reinterpret_cast<char*>(op) + bytes);
+  };
+  refuse("null", nullptr, false);
+  refuse("an operation that came from new", heap.get());
+  refuse("an operation on the stack", &stack);
+  refuse("an operation of another pool", of_other);
+  refuse("an address inside of one of its own", inside(mine[3], 64), false);
+  refuse("an address inside of the last one that it made", inside(mine[11], 2048), false);
+  refuse("an address just before its lowest one", inside(*std::min_element(mine.begin(), mine.end()), ~std::size_t{15}), false);
+  STEP("the other pool takes its own, and gives what it should");
+  of_other->connection = nullptr;
+  check_equal("in_use() of the other pool", other.in_use(), 1);
+  check("the other pool takes it", other.release(of_other));
+  const auto others = acquire_all(other, 8);
+  check_distinct(others);
+  release_all(other, others);
+  STEP("the pool takes all of its own");
+  release_all(pool, mine);
+  const std::size_t capacity = pool.stats().capacity;
+  mine = acquire_all(pool, capacity);
+  check("nothing foreign has come into it",
+        std::find(mine.begin(), mine.end(), heap.get()) == mine.end() && std::find(mine.begin(), mine.end(), &stack) == mine.end());
+  check_distinct(mine);
+  release_all(pool, mine);
+}
+
+LAB_TEST(Lab06, ReleaseLetsGoOfTheConnection, "N10", kStep4) {
+  OperationPool pool(2, PoolPolicy::bounded);
+  STEP("an operation holds the last reference to a connection");
+  OverlappedEx* const op = pool.acquire(OpKind::recv);
+  OverlappedEx* const second = pool.acquire(OpKind::send);
+  op->connection = std::make_shared<lab::Connection>();
+  second->connection = op->connection;
+  const std::weak_ptr<lab::Connection> watched = op->connection;
+  STEP("the first of the two that hold it is released");
+  check("release takes it", pool.release(op));
+  check_equal("the number of references", watched.use_count(), 1);
+  STEP("it is released again, by mistake");
+  check("release refuses it", !pool.release(op));
+  check_equal("the number of references", watched.use_count(), 1);
+  STEP("the other one is released");
+  check("release takes it", pool.release(second));
+  check("the connection has gone", watched.expired());
+}
+
+namespace {
+
+// Its end does what a server may do there: it uses the pool, and waits for somebody who uses the pool.
+struct LastWords : lab::Connection {
+  explicit LastWords(OperationPool& pool) : pool(pool) {}
+  ~LastWords() override {
+    OverlappedEx* const mine = pool.acquire(OpKind::send);
+    got_one = mine != nullptr;
+    if (mine != nullptr) pool.release(mine);
+    Background other("an acquire of another thread, while a connection's destructor runs in release,", [this] {
+      if (OverlappedEx* const op = pool.acquire(OpKind::recv)) pool.release(op);
+    });
+    other.finish();
+    ended = true;
+  }
+  OperationPool& pool;
+  static inline std::atomic<bool> got_one{false};
+  static inline std::atomic<bool> ended{false};
+};
+
+}  // namespace
+
+LAB_TEST(Lab06, NoLockWhileAConnectionDies, "N10", kStep4) {
+  OperationPool pool(8, PoolPolicy::bounded);
+  const auto ops = acquire_all(pool, 4);
+  STEP("the last reference to a connection is released; its destructor uses the pool, on this and on another thread");
+  ops[1]->connection = std::make_shared<LastWords>(pool);
+  Background releasing("release of an operation whose connection's destructor uses the pool",
+                       [&] { check("release takes it", pool.release(ops[1])); });
+  releasing.finish();
+  check("the destructor has ended", LastWords::ended);
+  check("it got an operation, because some were free", LastWords::got_one);
+  release_all(pool, {ops[0], ops[2], ops[3]});
+  check_equal("in_use()", pool.in_use(), 0);
+}
+
+// --- many threads ---
+
+LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
+  for (const unsigned threads : {2u, 3u, 4u, 8u}) {
+    for (const PoolPolicy policy : {PoolPolicy::bounded, PoolPolicy::growing}) {
+      OperationPool pool(threads, policy);
+      const std::size_t count = rounds(60000 / threads);
+      STEP(to_text(threads) + " threads share " + to_text(threads) + " operations; each holds one at a time, so there is always one left");
+      std::atomic<std::size_t> nulls{0};
+      on_threads("a thread that acquires and releases", threads, [&](unsigned me) {
+        std::minstd_rand random(me + 1);
+        for (std::size_t i = 0; i < count; ++i) {
+          OverlappedEx* const op = pool.acquire(OpKind::send);
+          if (op == nullptr) ++nulls;
+          if (random() % 8 == 0) std::this_thread::yield();
+          if (op != nullptr) pool.release(op);
+          if (random() % 64 == 0) std::this_thread::yield();
+        }
+      });
+      check_equal("how often acquire gave null", nulls.load(), 0);
+      check_equal("exhausted", pool.stats().exhausted, 0);
+      check_equal("the capacity: nobody had to grow", pool.stats().capacity, threads);
+      check_equal("acquired", pool.stats().acquired, threads * count);
+      check_equal("in_use()", pool.in_use(), 0);
+    }
+  }
+}
+
+LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
+  for (const PoolPolicy policy : {PoolPolicy::bounded, PoolPolicy::growing}) {
+    constexpr unsigned kThreads = 4;
+    constexpr std::size_t kHeld = 8;
+    OperationPool pool(policy == PoolPolicy::bounded ? 24 : 1, policy);
+    STEP(std::string("four threads acquire and release in disorder, up to 8 each, from a ") +
+         (policy == PoolPolicy::bounded ? "bounded pool of 24" : "growing pool that begins with 1"));
+    const auto connection = std::make_shared<lab::Connection>();
+    std::atomic<std::size_t> out{0}, most_out{0}, acquired{0}, nulls{0};
+    on_threads("a thread that acquires and releases", kThreads, [&](unsigned me) {
+      std::minstd_rand random(me + 77);
+      struct Held {
+        OverlappedEx* op;
+        std::string tag;
+      };
+      std::vector<Held> held;
+      const std::size_t count = rounds(20000);
+      for (std::size_t i = 0; i < count || !held.empty(); ++i) {
+        if (i < count && held.size() < kHeld && random() % 2 == 0) {
+          const OpKind kind = random() % 2 == 0 ? OpKind::recv : OpKind::send;
+          OverlappedEx* const op = pool.acquire(kind);
+          if (op == nullptr) {
+            ++nulls;
+            continue;
+          }
+          const std::size_t now = ++out;  // not more than are really out
+          for (std::size_t most = most_out; most < now && !most_out.compare_exchange_weak(most, now);) {
+          }
+          ++acquired;
+          const std::string fault = fault_of(*op, kind);
+          if (!fault.empty()) fail("expected an operation as good as new, but " + fault);
+          held.push_back({op, "thread " + std::to_string(me) + ", number " + std::to_string(i)});
+          op->connection = connection;
+          op->wsabuf.len = static_cast<ULONG>(held.back().tag.size());
+          std::memcpy(op->buffer, held.back().tag.data(), held.back().tag.size());
+          std::memcpy(op->buffer + 4000, held.back().tag.data(), held.back().tag.size());
+        } else if (!held.empty()) {
+          std::swap(held[random() % held.size()], held.back());
+          const auto [op, tag] = held.back();
+          held.pop_back();
+          const bool still_mine = op->wsabuf.len == tag.size() && op->connection == connection &&
+                                  std::memcmp(op->buffer, tag.data(), tag.size()) == 0 &&
+                                  std::memcmp(op->buffer + 4000, tag.data(), tag.size()) == 0;
+          check("an operation belongs to one thread at a time, but somebody else wrote into that of " + tag, still_mine);
+          --out;
+          check("release takes it back", pool.release(op));
+        }
+      }
+    });
+    STEP("all threads have ended");
+    const lab::PoolStats stats = pool.stats();
+    check_equal("in_use()", pool.in_use(), 0);
+    check_equal("acquired", stats.acquired, acquired.load());
+    check_equal("exhausted", stats.exhausted, nulls.load());
+    check_equal("bad_releases", stats.bad_releases, 0);
+    check_equal("the number of references to the connection", connection.use_count(), 1);
+    check("high_water is at least " + to_text(most_out.load()) + ", which were out at once; it was " + to_text(stats.high_water),
+          stats.high_water >= most_out);
+    check("high_water is at most the capacity", stats.high_water <= stats.capacity);
+    STEP("as many as there are can be acquired");
+    const auto ops = acquire_all(pool, stats.capacity);
+    check_distinct(ops);
+    check_equal("the capacity", pool.stats().capacity, stats.capacity);
+    if (policy == PoolPolicy::bounded) check("then there is none", pool.acquire(OpKind::recv) == nullptr);
+    release_all(pool, ops);
+  }
+}
+
+LAB_TEST(Lab06, AcquiredHereReleasedThere, "N10", kStep4) {
+  OperationPool pool(16, PoolPolicy::bounded);
+  const std::size_t count = rounds(30000);
+  STEP("one thread acquires " + to_text(count) + " operations, another one releases them");
+  std::mutex mutex;  // protects `handed`
+  std::vector<OverlappedEx*> handed;
+  std::atomic<bool> refused{false};
+  on_threads("a thread that acquires or releases", 2, [&](unsigned me) {
+    for (std::size_t i = 0; i < count;) {
+      OverlappedEx* op = nullptr;
+      if (me == 0) {
+        op = pool.acquire(OpKind::send);
+        std::lock_guard lock(mutex);
+        if (op != nullptr) handed.push_back(op);
+      } else {
+        {
+          std::lock_guard lock(mutex);
+          if (!handed.empty()) {
+            op = handed.back();
+            handed.pop_back();
+          }
+        }
+        if (op != nullptr && !pool.release(op)) refused = true;
+      }
+      if (op != nullptr) ++i;
+      else std::this_thread::yield();
+    }
+  });
+  check("each release took its operation back", !refused);
+  check_equal("in_use()", pool.in_use(), 0);
+  STEP("this thread acquires all of them, and a thread releases them and ends");
+  auto ops = acquire_all(pool, 16);
+  on_threads("a thread that releases", 1, [&](unsigned) { release_all(pool, ops); });
+  STEP("they are free for everybody: this thread gets all of them again");
+  ops = acquire_all(pool, 16);
+  check_distinct(ops);
+  release_all(pool, ops);
+}
+
+// --- TODO 5 and the rest of the contract ---
+
+LAB_TEST(Lab06, FiguresOfOneThread, "N10", kStep5) {
+  OperationPool pool(10, PoolPolicy::bounded);
+  const auto expect = [&](std::size_t in_use, std::size_t high_water, std::uint64_t acquired, std::uint64_t exhausted,
+                          std::uint64_t bad_releases) {
+    const lab::PoolStats stats = pool.stats();
+    check_equal("capacity", stats.capacity, 10);
+    check_equal("in_use", stats.in_use, in_use);
+    check_equal("in_use()", pool.in_use(), in_use);
+    check_equal("high_water", stats.high_water, high_water);
+    check_equal("acquired", stats.acquired, acquired);
+    check_equal("exhausted", stats.exhausted, exhausted);
+    check_equal("bad_releases", stats.bad_releases, bad_releases);
+  };
+  STEP("a new pool of 10");
+  expect(0, 0, 0, 0, 0);
+  STEP("4 are acquired");
+  auto ops = acquire_all(pool, 4);
+  expect(4, 4, 4, 0, 0);
+  STEP("3 of them are released, then 2 more are acquired, all on one thread");
+  release_all(pool, {ops[0], ops[1], ops[2]});
+  expect(1, 4, 4, 0, 0);
+  const auto more = acquire_all(pool, 2);
+  expect(3, 4, 6, 0, 0);
+  STEP("7 more: now all are out. Then one more is asked for");
+  const auto rest = acquire_all(pool, 7);
+  check("acquire gives null", pool.acquire(OpKind::recv) == nullptr);
+  expect(10, 10, 13, 1, 0);
+  STEP("all are released, one of them twice, and null");
+  release_all(pool, more);
+  release_all(pool, rest);
+  release_all(pool, {ops[3]});
+  check("release refuses", !pool.release(ops[3]) && !pool.release(nullptr));
+  expect(0, 10, 13, 1, 2);
+}
+
+LAB_TEST(Lab06, NoNewAfterTheStart, "N10", kStep1) {
+  OperationPool pool(64, PoolPolicy::growing);
+  const auto connection = std::make_shared<lab::Connection>();
+  OverlappedEx* ops[64];
+  const auto use_all = [&] {
+    for (OverlappedEx*& op : ops) {
+      op = pool.acquire(OpKind::send);
+      if (op != nullptr) op->connection = connection;
+    }
+    for (std::size_t i = 0; i < 64; ++i) pool.release(ops[i * 29 % 64]);
+    pool.release(ops[5]);
+    pool.release(nullptr);
+    static_cast<void>(pool.in_use());
+  };
+  STEP("64 operations are acquired and released, to warm up");
+  use_all();
+  check_equal("in_use()", pool.in_use(), 0);
+  STEP("the same 100 times, and each new is counted");
+  watch.news = 0;
+  watch.on = true;
+  for (int i = 0; i < 100; ++i) use_all();
+  watch.on = false;
+  check_equal("how often new was called for 6400 operations", watch.news, 0);
+  check_equal("in_use()", pool.in_use(), 0);
+}
+
+LAB_TEST(Lab06, ThePoolEndsWithOperationsOut, "N10", kStep2) {
+  STEP("a pool ends, and nothing is out");
+  watch.count = 0;
+  watch.on = true;
+  auto pool = std::make_unique<OperationPool>(20, PoolPolicy::bounded);
+  const OverlappedEx* op = pool->acquire(OpKind::recv);
+  pool->release(const_cast<OverlappedEx*>(op));
+  testing::internal::CaptureStderr();
+  pool.reset();
+  std::string said = testing::internal::GetCapturedStderr();
+  watch.on = false;
+  check_equal("what it says on stderr", said, "");
+  const Watch::Allocation* memory = watch.around(op);
+  check("its operations are freed", memory == nullptr || memory->freed);
+
+  STEP("a pool of 20 that has grown to 40 or more ends, and 27 are out, of both halves");
+  LEAK_ON_PURPOSE;
+  watch.count = 0;
+  watch.on = true;
+  pool = std::make_unique<OperationPool>(20, PoolPolicy::growing);
+  static std::vector<OverlappedEx*> out;  // a leak checker finds them here
+  out = acquire_all(*pool, 30);
+  for (int i = 0; i < 3; ++i) pool->release(out[static_cast<std::size_t>(i) * 10]);
+  for (int i = 2; i >= 0; --i) out.erase(out.begin() + i * 10);
+  testing::internal::CaptureStderr();
+  pool.reset();
+  said = testing::internal::GetCapturedStderr();
+  watch.on = false;
+  check("it says on stderr that 27 are out; it said: " + said, said.find("27") != std::string::npos);
+  STEP("the system writes into them after the end of the pool");
+  for (OverlappedEx* one : out) {
+    memory = watch.around(one);
+    check("operations that are out are not freed", memory == nullptr || !memory->freed);
+    std::memset(one->buffer, 0x11, sizeof one->buffer);
+    one->overlapped.Internal = 1;
+  }
+}
+
+// --- the program ---
+
+namespace {
+
+std::size_t count_in(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+std::string login(const std::string& name) {
+  return std::string{static_cast<char>(2 + name.size()), lab::CS_LOGIN} + name;
+}
+const std::string kMoveRight{3, lab::CS_MOVE, 3};
+const std::string kMoveLeft{3, lab::CS_MOVE, 2};
+
+// Reads packets until one of this type comes, and is about this player if `id` is one. Returns its body.
+std::string wait_for_packet(TestClient& client, lab::PacketType type, const std::string& id = "") {
+  for (int i = 0; i < 10000; ++i) {
+    const std::size_t size = static_cast<unsigned char>(client.receive(1)[0]);
+    if (size < 2) fail("expected a packet from the server, but its length is " + to_text(size));
+    const std::string rest = client.receive(size - 1);
+    const bool positions = rest[0] == lab::SC_POSITION || rest[0] == lab::SC_POSITIONS;
+    if (rest[0] != type && !(positions && type == lab::SC_POSITION)) continue;
+    for (std::size_t at = 1; at + 2 <= rest.size(); at += 4) {
+      if (id.empty() || rest.substr(at, 2) == id) return rest.substr(1);
+      if (!positions) break;
+    }
+  }
+  fail("expected a packet of type " + to_text(static_cast<int>(type)) + " from the server, but only others came");
+}
+
+// Logs in and returns the id, as two bytes.
+std::string log_in(TestClient& client, const std::string& name) {
+  client.send(login(name));
+  return wait_for_packet(client, lab::SC_LOGIN_OK).substr(0, 2);
+}
+
+// One step, and its answer.
+void step_of(TestClient& client, const std::string& id) {
+  client.send(kMoveRight);
+  wait_for_packet(client, lab::SC_POSITION, id);
+}
+
+void check_summary(ServerProgram& server) {
+  const std::string line = server.wait_for_line("operations: ");
+  check("every operation has come back; the server says " + line, line.find(" 0 still out") != std::string::npos);
+}
+
+}  // namespace
+
+LAB_TEST(Lab06, ProgramCallsNoNewAfterWarmUp, "N10", kProgram) {
+  ServerProgram server({"--threads", "2"});
+  bots::Options options;
+  options.port = server.port;
+  options.bots = 200;
+  options.moves = 15;
+  options.patience = std::chrono::duration_cast<std::chrono::milliseconds>(patience());
+  STEP("200 bots log in and make 15 moves each; they check all that they are told");
+  const bots::Report report = bots::run(options);
+  if (report.outcome != bots::Outcome::ok) fail("expected that each bot is told what is true, but " + report.failure);
+  STEP("the server is asked to stop, and prints its summary");
+  server.stop();
+  const std::string share = server.wait_for_line("positions sent: ");
+  check("it tells the bytes of a position and the share of all bytes, but the line is " + share,
+        share.find(" bytes each, ") != std::string::npos && share.find("% of all bytes sent") != std::string::npos);
+  const std::string news = server.wait_for_line("new calls on worker threads: ");
+  check("no packet cost a new after warm-up; the server says " + news, news.ends_with(", 0 after"));
+  check_summary(server);
+  const std::string pool = server.wait_for_line("pool: ");
+  check("nothing was released by mistake; the server says " + pool, pool.ends_with("bad releases 0"));
+}
+
+LAB_TEST(Lab06, ProgramRefusesWhenThePoolIsEmpty, "N10", kProgram) {
+  ServerProgram server({"--threads", "2", "--pool-blocks", "8", "--pool-policy", "bounded"});
+  STEP("ann and bob log in: two of eight operations are their receives, two more may be sends");
+  TestClient ann(server.port);
+  const std::string ann_id = log_in(ann, "ann");
+  TestClient bob(server.port);
+  const std::string bob_id = log_in(bob, "bob");
+  wait_for_packet(ann, lab::SC_ENTER, bob_id);
+  STEP("seven more connect: that is one too many, at least");
+  std::vector<TestClient> idle = connect_many(server.port, 7);
+  const auto count = [&](const std::string& part) { return count_in(server.output(), part); };
+  check_eventually("the server says what became of each", [&] {
+    return count("connected from") + count("could not be registered") == 9;
+  });
+  check("at least one could not be registered", count("could not be registered") >= 1);
+  check("at least four could", count("connected from") >= 6);
+  check_eventually("those who were refused see the end of the connection", [&] {
+    const auto closed = std::count_if(idle.begin(), idle.end(), [](const TestClient& c) { return c.look() != End::none; });
+    return static_cast<std::size_t>(closed) == count("could not be registered");
+  });
+  STEP("the idle ones leave");
+  idle.clear();
+  check_eventually("the server says that they have left", [&] { return count(" left: ") == count("connected from") - 2; });
+  STEP("ann and bob still play, and there is room for one more");
+  step_of(ann, ann_id);
+  wait_for_packet(bob, lab::SC_POSITION, ann_id);
+  TestClient cid(server.port);
+  const std::string cid_id = log_in(cid, "cid");
+  wait_for_packet(ann, lab::SC_ENTER, cid_id);
+  step_of(bob, bob_id);
+  wait_for_packet(cid, lab::SC_POSITION, bob_id);
+  STEP("the server is asked to stop");
+  server.stop();
+  check_summary(server);
+  const std::string pool = server.wait_for_line("pool: ");
+  check("the pool still has 8 operations; the server says " + pool, pool.find("pool: 8 blocks") == 0);
+}
+
+LAB_TEST(Lab06, ProgramOutlivesExhaustion, "N10", kProgram) {
+  ServerProgram server({"--threads", "4", "--pool-blocks", "20", "--pool-policy", "bounded"});
+  std::string moves;
+  for (int i = 0; i < 40; ++i) moves += i % 2 == 0 ? kMoveRight : kMoveLeft;
+  for (unsigned round = 0; round < 3; ++round) {
+    STEP("60 clients log in and move, where there are 20 operations; then they leave, some by a reset");
+    std::vector<TestClient> clients = connect_many(server.port, 60);
+    for (std::size_t i = 0; i < clients.size(); ++i) clients[i].send_some(login("p" + to_text(i)));
+    for (TestClient& client : clients) client.send_some(moves);
+    for (std::size_t i = 0; i < clients.size(); i += 2) clients[i].abort();
+  }
+  const auto count = [&](const std::string& part) { return count_in(server.output(), part); };
+  check_eventually("the server says what became of each", [&] {
+    return count("connected from") + count("could not be registered") + count("accept failed") == 180;
+  });
+  check_eventually("all have left", [&] { return count(" left: ") == count("connected from"); });
+  STEP("two players come and play");
+  TestClient ann(server.port);
+  const std::string ann_id = log_in(ann, "ann");
+  TestClient bob(server.port);
+  const std::string bob_id = log_in(bob, "bob");
+  step_of(ann, ann_id);
+  wait_for_packet(bob, lab::SC_POSITION, ann_id);
+  step_of(bob, bob_id);
+  STEP("the server is asked to stop");
+  server.stop();
+  check_summary(server);
+}
+
+LAB_TEST(Lab06, ProgramGrowsAndStopsInOrder, "N10", kProgram) {
+  ServerProgram server({"--threads", "4", "--pool-blocks", "4", "--pool-policy", "growing"});
+  STEP("40 players log in where there are 4 operations; some send many moves and read nothing");
+  std::vector<TestClient> clients = connect_many(server.port, 40);
+  for (std::size_t i = 0; i < clients.size(); ++i) log_in(clients[i], "p" + to_text(i));
+  std::string flood;
+  for (int i = 0; i < 500; ++i) flood += kMoveRight + kMoveLeft;
+  for (std::size_t i = 0; i < clients.size(); i += 2) clients[i].send(flood);
+  STEP("the server is asked to stop");
+  server.stop();
+  server.wait_for_line("drained: 0 operations are outstanding");
+  check_summary(server);
+  const std::string pool = server.wait_for_line("pool: ");
+  check("a growing pool is never exhausted; the server says " + pool, pool.find("exhausted 0 times") != std::string::npos);
+  STEP("each player sees the end of the connection");
+  for (TestClient& client : clients) client.receive_until_end();
+}
