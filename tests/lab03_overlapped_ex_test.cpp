@@ -9,6 +9,7 @@
 #include <set>
 #include <vector>
 
+#include "child_process.h"
 #include "echo.h"
 #include "operation_ledger.h"
 #include "overlapped_ex.h"
@@ -599,54 +600,50 @@ LAB_TEST(Lab03, SendsOfFourThreadsArriveWhole, "N7, N9, N18", "lab03_overlapped_
 
 LAB_TEST(Lab03, ProgramSendsBackEveryByte, "N3, N7", "lab03_overlapped_ex/README.md#step-6") {
   ServerProgram server;
-  with_program(server, [&] {
-    STEP("a client sends byte by byte");
-    TestClient first(server.port);
-    check_echo(first, pattern(60, 1), 1);
-    STEP("then pieces that are larger than a buffer");
-    check_echo(first, pattern(8 * 50000, 2), 50000);
-    STEP("30 clients send at once, while others are silent");
-    std::vector<TestClient> clients = connect_many(server.port, 30);
-    for (unsigned round = 0; round < 5; ++round) {
-      for (unsigned i = 0; i < 25; ++i) clients[i].send(pattern(3000 + i, i + round));
-      for (unsigned i = 0; i < 25; ++i) {
-        check_same_bytes("the echo", clients[i].receive(3000 + i), pattern(3000 + i, i + round));
-      }
+  STEP("a client sends byte by byte");
+  TestClient first(server.port);
+  check_echo(first, pattern(60, 1), 1);
+  STEP("then pieces that are larger than a buffer");
+  check_echo(first, pattern(8 * 50000, 2), 50000);
+  STEP("30 clients send at once, while others are silent");
+  std::vector<TestClient> clients = connect_many(server.port, 30);
+  for (unsigned round = 0; round < 5; ++round) {
+    for (unsigned i = 0; i < 25; ++i) clients[i].send(pattern(3000 + i, i + round));
+    for (unsigned i = 0; i < 25; ++i) {
+      check_same_bytes("the echo", clients[i].receive(3000 + i), pattern(3000 + i, i + round));
     }
-    for (unsigned i = 25; i < 30; ++i) check("a silent client stays connected", clients[i].look() == End::none);
-    STEP("Ctrl+C, with all of them connected");
-    server.stop();
-    for (TestClient& client : clients) client.expect_closed();
-  });
+  }
+  for (unsigned i = 25; i < 30; ++i) check("a silent client stays connected", clients[i].look() == End::none);
+  STEP("Ctrl+C, with all of them connected");
+  server.stop();
+  for (TestClient& client : clients) client.expect_closed();
 }
 
 LAB_TEST(Lab03, ProgramOutlivesItsClients, "N8, N9", "lab03_overlapped_ex/README.md#step-6") {
   ServerProgram server({"--max-clients", "3"});
-  with_program(server, [&] {
-    STEP("clients leave in every way, again and again; one stays");
-    TestClient stays(server.port);
-    check_echo(stays, "hello", 5);
-    for (int i = 0; i < 5; ++i) {
-      TestClient closes(server.port);
-      check_echo(closes, "first", 5);
-      TestClient resets(server.port);
-      check_echo(resets, "second", 6);
-      closes.half_close();
-      closes.expect_closed();
-      server.wait_for_line(" left");
-      resets.send(pattern(10000, 7));
-      resets.abort();
-      server.wait_for_line(" left");
-      check_echo(stays, "still here", 10);
-    }
-    STEP("another program wants the same port");
-    Program second({"--port", std::to_string(server.port)});
-    check_equal("its exit code", second.wait_for_exit(), 1);
-    STEP("a wrong option");
-    Program wrong({"--port", "70000"});
-    check_equal("its exit code", wrong.wait_for_exit(), 2);
-    STEP("Ctrl+C");
-    server.stop();
-    check("it prints a summary", server.output().find("stopped: ") != std::string::npos);
-  });
+  STEP("clients leave in every way, again and again; one stays");
+  TestClient stays(server.port);
+  check_echo(stays, "hello", 5);
+  for (int i = 0; i < 5; ++i) {
+    TestClient closes(server.port);
+    check_echo(closes, "first", 5);
+    TestClient resets(server.port);
+    check_echo(resets, "second", 6);
+    closes.half_close();
+    closes.expect_closed();
+    server.wait_for_line(" left");
+    resets.send(pattern(10000, 7));
+    resets.abort();
+    server.wait_for_line(" left");
+    check_echo(stays, "still here", 10);
+  }
+  STEP("another program wants the same port");
+  Program second({"--port", std::to_string(server.port)});
+  check_equal("its exit code", second.wait_for_exit(), 1);
+  STEP("a wrong option");
+  Program wrong({"--port", "70000"});
+  check_equal("its exit code", wrong.wait_for_exit(), 2);
+  STEP("Ctrl+C");
+  server.stop();
+  check("it prints a summary", server.output().find("stopped: ") != std::string::npos);
 }

@@ -1,12 +1,9 @@
-// For the tests of echo servers: bytes that come back, and a program that sends them back.
+// For the tests of echo servers: the bytes that come back.
 #pragma once
 
 #include <algorithm>
-#include <sstream>
 #include <string>
-#include <vector>
 
-#include "child_process.h"
 #include "net.h"
 #include "story.h"
 
@@ -33,25 +30,6 @@ inline void check_echo(TestClient& client, const std::string& bytes, std::size_t
     const std::string some = bytes.substr(at, piece);
     client.send(some);
     check_same_bytes("the echo", client.receive(some.size()), some);
-  }
-}
-
-// Runs `body` against the program. When a check fails, and the program has met an unwritten TODO, that is the reason;
-// else the program's last lines are part of the story.
-template <class Body>
-void with_program(ServerProgram& server, Body body) {
-  try {
-    body();
-  } catch (const Unmet& unmet) {
-    const bool unwritten =
-        eventually([&] { return server.output().find("not started: ") != std::string::npos; }, std::chrono::seconds(1));
-    if (unwritten) server.wait_for_exit();  // throws what was not started
-    std::vector<std::string> lines;
-    std::istringstream output(server.output());
-    for (std::string line; std::getline(output, line);) lines.push_back(line);
-    std::string story = unmet.what() + std::string("\nstory: the last lines that the program printed:");
-    for (std::size_t i = lines.size() > 10 ? lines.size() - 10 : 0; i < lines.size(); ++i) story += "\nstory:   " + lines[i];
-    throw Unmet(story, unmet.place);
   }
 }
 

@@ -1,0 +1,783 @@
+// Tests of lab 04: one completion, one worker, many workers.
+//
+// Some tests have no threads: the test takes the completions out of the port itself and gives them to handle_completion.
+// The others run your workers.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+#include "child_process.h"
+#include "echo.h"
+#include "operation_ledger.h"
+#include "worker.h"
+
+using namespace test;
+using lab::OpKind;
+using lab::OverlappedEx;
+
+namespace {
+
+using ConnectionPtr = std::shared_ptr<lab::Connection>;
+
+// A handler that writes down what it is told, and looks whether it may be told so.
+class Recorder : public lab::Handler {
+ public:
+  struct Client {
+    std::string received;
+    std::size_t receives = 0;     // calls of on_recv
+    std::size_t sent = 0;         // calls of on_sent
+    std::size_t sent_bytes = 0;
+    int disconnects = 0;
+    bool in_on_recv = false;
+  };
+
+  // What on_recv does with the bytes. The default sends them back. Set it before the first client comes.
+  std::function<bool(lab::Server&, const ConnectionPtr&, const std::string&)> reply =
+      [](lab::Server& server, const ConnectionPtr& connection, const std::string& bytes) {
+        return lab::send_bytes(server, connection, bytes.data(), bytes.size());
+      };
+
+  bool on_recv(lab::Server& server, const ConnectionPtr& connection, const char* data, std::size_t size) override {
+    {
+      std::lock_guard lock(mutex_);
+      Client& client = clients_[connection->id];
+      if (client.in_on_recv) note("on_recv was called twice at once for one client");
+      if (size == 0 || size > lab::kBufferSize) note("on_recv was called with " + std::to_string(size) + " bytes");
+      if (size > lab::kBufferSize) return false;
+      client.in_on_recv = true;
+      ++client.receives;
+      client.received.append(data, size);
+    }
+    const bool going_on = reply(server, connection, std::string(data, size));
+    std::lock_guard lock(mutex_);
+    clients_[connection->id].in_on_recv = false;
+    return going_on;
+  }
+
+  void on_sent(lab::Server&, const ConnectionPtr& connection, std::size_t size) override {
+    std::lock_guard lock(mutex_);
+    Client& client = clients_[connection->id];
+    ++client.sent;
+    client.sent_bytes += size;
+  }
+
+  void on_disconnect(lab::Server& server, const ConnectionPtr& connection, const char* why) override {
+    const bool in_table = server.clients.find(connection->id) != nullptr;
+    const bool open = static_cast<bool>(connection->lock());
+    std::lock_guard lock(mutex_);
+    if (in_table) note("on_disconnect was called while the client was in the table");
+    if (open) note("on_disconnect was called while the socket was open");
+    if (why == nullptr) note("on_disconnect was called without a reason");
+    if (++clients_[connection->id].disconnects > 1) note("on_disconnect was called twice for one client");
+  }
+
+  Client of(const ConnectionPtr& connection) const {
+    std::lock_guard lock(mutex_);
+    const auto found = clients_.find(connection->id);
+    return found == clients_.end() ? Client{} : found->second;
+  }
+
+  void check_in_order() const {
+    std::lock_guard lock(mutex_);
+    if (!wrong_.empty()) fail("expected that the handler is called in order, but " + wrong_);
+  }
+
+ private:
+  void note(const std::string& what) {
+    if (wrong_.empty()) wrong_ = what;
+  }
+
+  mutable std::mutex mutex_;  // protects what follows
+  std::map<lab::ClientId, Client> clients_;
+  std::string wrong_;  // the first thing that was wrong
+};
+
+// A client of the test, and the server's object for it.
+struct Guest {
+  TestClient client;
+  ConnectionPtr connection;
+
+  // Both sides keep little, so sends to a client that does not read stay pending.
+  void make_slow(int receive_buffer = 16 * 1024) {
+    const int little = 16 * 1024;
+    ::setsockopt(connection->socket.get(), SOL_SOCKET, SO_SNDBUF, reinterpret_cast<const char*>(&little), sizeof little);
+    ::setsockopt(client.socket(), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&receive_buffer), sizeof little);
+  }
+};
+
+// What came out of the port.
+struct Packet {
+  bool ok;
+  DWORD bytes;
+  OverlappedEx* op;
+};
+
+// A server in the test's own process. It has no accept thread: a guest comes in by enter().
+class TestServer {
+ public:
+  TestServer() : parts_(std::make_shared<Parts>()) {}
+
+  // After a failed check. Student's threads that cannot be ended keep what they use.
+  ~TestServer() {
+    if (finished_) return;
+    for (const ConnectionPtr& connection : parts_->connections) connection->close();
+    for (std::size_t i = 0; i < parts_->workers.size(); ++i) {
+      ::PostQueuedCompletionStatus(parts_->port.get(), 0, lab::kQuitKey, nullptr);
+    }
+    const auto joined = std::make_shared<std::atomic<bool>>(false);
+    std::thread joiner([parts = parts_, joined] {
+      for (std::thread& worker : parts->workers) {
+        if (worker.joinable()) worker.join();
+      }
+      *joined = true;
+    });
+    if (eventually([&] { return joined->load(); }, std::chrono::seconds(2))) {
+      joiner.join();
+      eventually(
+          [&] {
+            Packet packet{};
+            while (in_use() > 0 && take(packet, 0)) operations().release(packet.op);
+            return in_use() == 0;
+          },
+          std::chrono::milliseconds(200));
+    } else {
+      joiner.detach();
+    }
+  }
+
+  // A new client: connected, in the table, tied to the port; and its first receive is pending.
+  Guest enter() {
+    Guest guest = enter_without_receive();
+    check("start_recv returns true", lab::start_recv(operations(), guest.connection));
+    return guest;
+  }
+  Guest enter_without_receive() {
+    Guest guest{TestClient(parts_->listener.port), std::make_shared<lab::Connection>()};
+    guest.connection->socket = parts_->listener.accept();
+    const int yes = 1;
+    ::setsockopt(guest.connection->socket.get(), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&yes), sizeof yes);
+    check("the table takes the client", parts_->clients.insert(guest.connection));
+    const auto socket = reinterpret_cast<HANDLE>(guest.connection->socket.get());
+    const auto key = reinterpret_cast<ULONG_PTR>(static_cast<lab::Client*>(guest.connection.get()));
+    if (::CreateIoCompletionPort(socket, parts_->port.get(), key, 0) == nullptr) {
+      fail("the test's own CreateIoCompletionPort failed with " + std::to_string(::GetLastError()));
+    }
+    parts_->connections.push_back(guest.connection);
+    return guest;
+  }
+
+  void start(unsigned count) {
+    parts_->workers = lab::start_workers(get(), count);
+    check_equal("the number of threads that start_workers gives", parts_->workers.size(), count);
+  }
+  void stop() {
+    Background stopping("stop_workers", [this] { lab::stop_workers(get(), parts_->workers); });
+    stopping.finish();
+    check("no worker is left in the list", parts_->workers.empty());
+    Packet packet{};
+    check("no packet is left in the port", !take(packet, 0));
+  }
+
+  // For a server without workers: the next completion; it must come.
+  Packet next() {
+    Packet packet{};
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(patience()).count();
+    if (!take(packet, static_cast<DWORD>(limit))) fail("expected that a completion comes, but none came");
+    operations().operation_of(&packet.op->overlapped);
+    return packet;
+  }
+  void handle(const Packet& packet) { lab::handle_completion(get(), packet.op, packet.ok, packet.bytes); }
+
+  // The end of a test that went well: everybody is disconnected, and everything comes back.
+  void finish() {
+    STEP("the server disconnects everybody, and drains");
+    for (const auto& client : parts_->clients.snapshot()) {
+      lab::disconnect(get(), std::static_pointer_cast<lab::Connection>(client), "the test ends");
+    }
+    if (parts_->workers.empty()) {
+      while (in_use() > 0) handle(next());
+    } else {
+      check_eventually("every operation is released in the end", [&] { return in_use() == 0; });
+      STEP("the workers are stopped");
+      stop();
+    }
+    handler().check_in_order();
+    operations().check_in_order();
+    check_equal("the number of clients in the table", parts_->clients.size(), 0u);
+    for (const ConnectionPtr& connection : parts_->connections) {
+      check_equal("the number of calls of on_disconnect for a client", handler().of(connection).disconnects, 1);
+      check_equal("bytes_in_flight in the end", connection->bytes_in_flight.load(), 0u);
+    }
+    finished_ = true;
+  }
+
+  lab::Server& get() { return parts_->server; }
+  OperationLedger& operations() { return parts_->operations; }
+  Recorder& handler() { return parts_->handler; }
+  lab::ClientTable& clients() { return parts_->clients; }
+  std::size_t in_use() const { return parts_->operations.in_use(); }
+
+  bool is_gone(const Guest& guest) const {
+    return parts_->clients.find(guest.connection->id) == nullptr && parts_->handler.of(guest.connection).disconnects > 0;
+  }
+  void expect_gone(Guest& guest) {
+    check_equal("the number of calls of on_disconnect", handler().of(guest.connection).disconnects, 1);
+    check("the client is not in the table", clients().find(guest.connection->id) == nullptr);
+    check("its connection is closed", !guest.connection->lock());
+  }
+
+ private:
+  bool take(Packet& packet, DWORD milliseconds) {
+    ULONG_PTR key = 0;
+    OVERLAPPED* overlapped = nullptr;
+    packet.ok = ::GetQueuedCompletionStatus(parts_->port.get(), &packet.bytes, &key, &overlapped, milliseconds) != FALSE;
+    packet.op = CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
+    return overlapped != nullptr || packet.ok;
+  }
+
+  struct Parts {
+    OperationLedger operations;
+    Recorder handler;
+    lab::ClientTable clients{1000};
+    lab::UniqueHandle port{::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 8)};
+    Listener listener;
+    std::vector<ConnectionPtr> connections;  // all that ever came in
+    lab::Server server{port.get(), clients, operations, handler};
+    std::vector<std::thread> workers;
+  };
+  std::shared_ptr<Parts> parts_;
+  bool finished_ = false;
+};
+
+// A send of `size` bytes as it is when its completion comes. The test makes up the completion.
+OverlappedEx* made_up_send(TestServer& server, const Guest& guest, std::size_t size) {
+  OverlappedEx* op = server.operations().acquire(OpKind::send);
+  op->connection = guest.connection;
+  op->wsabuf.len = static_cast<ULONG>(size);
+  guest.connection->bytes_in_flight += size;
+  return op;
+}
+
+bool send(TestServer& server, const Guest& guest, const std::string& bytes) {
+  return lab::send_bytes(server.get(), guest.connection, bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+// --- disconnect and send_bytes ---------------------------------------------------------------------------------------
+
+LAB_TEST(Lab04, DisconnectEndsAClientOnce, "N5, N14", "lab04_worker/README.md#step-1") {
+  TestServer server;
+  Guest guest = server.enter();
+  STEP("a client is disconnected");
+  lab::disconnect(server.get(), guest.connection, "the test says so");
+  server.expect_gone(guest);
+  guest.client.expect_closed();
+  STEP("and again");
+  lab::disconnect(server.get(), guest.connection, "the test says so again");
+  server.expect_gone(guest);
+
+  STEP("20 clients, each disconnected by four threads at once");
+  std::vector<Guest> guests;
+  for (int i = 0; i < 20; ++i) guests.push_back(server.enter());
+  std::atomic<unsigned> turn{0};
+  {
+    std::vector<std::unique_ptr<Background>> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.push_back(std::make_unique<Background>("disconnect", [&] {
+        for (unsigned k = 0; k < guests.size(); ++k) {
+          ++turn;
+          while (turn < 4 * (k + 1)) std::this_thread::yield();  // all four begin together
+          lab::disconnect(server.get(), guests[k].connection, "four threads say so");
+        }
+      }));
+    }
+    for (auto& thread : threads) thread->finish();
+  }
+  for (Guest& one : guests) {
+    server.expect_gone(one);
+    one.client.expect_closed();
+  }
+  server.handler().check_in_order();
+  server.finish();
+}
+
+LAB_TEST(Lab04, SendBytesKeepsTheLimit, "N7", "lab04_worker/README.md#step-2") {
+  TestServer server;
+  server.get().max_bytes_in_flight = 10000;
+  STEP("9900 bytes are outstanding; 100 more are just within the limit of 10000");
+  Guest within = server.enter_without_receive();
+  within.connection->bytes_in_flight = 9900;
+  const std::string text = pattern(100, 1);
+  check("send_bytes returns true", send(server, within, text));
+  check_equal("bytes_in_flight", within.connection->bytes_in_flight.load(), 10000u);
+  check_same_bytes("what the client gets", within.client.receive(100), text);
+  server.handle(server.next());
+  check_equal("bytes_in_flight after the completion", within.connection->bytes_in_flight.load(), 9900u);
+  check_equal("the number of calls of on_disconnect", server.handler().of(within.connection).disconnects, 0);
+  within.connection->bytes_in_flight = 0;
+
+  STEP("9901 bytes are outstanding; 100 more are too many");
+  Guest beyond = server.enter_without_receive();
+  beyond.connection->bytes_in_flight = 9901;
+  check("send_bytes returns false", !send(server, beyond, text));
+  server.expect_gone(beyond);
+  beyond.client.expect_closed();
+  check_equal("the number of operations that are out", server.in_use(), 0u);
+  check_equal("bytes_in_flight", beyond.connection->bytes_in_flight.load(), 9901u);
+  beyond.connection->bytes_in_flight = 0;
+
+  STEP("one client's outstanding bytes are no other client's");
+  check("send_bytes returns true", send(server, within, text));
+  server.finish();
+}
+
+LAB_TEST(Lab04, SendThatCannotBePostedDisconnects, "N9, N19", "lab04_worker/README.md#step-2") {
+  TestServer server;
+  const auto refused = [&](Guest& guest) {
+    check("send_bytes returns false", !send(server, guest, "bytes"));
+    server.expect_gone(guest);
+    check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 0u);
+    check_equal("the number of operations that are out", server.in_use(), 0u);
+  };
+  STEP("a send on a connection whose sending side is shut");
+  Guest shut = server.enter_without_receive();
+  ::shutdown(shut.connection->socket.get(), SD_SEND);
+  refused(shut);
+  STEP("a send to a client that has been disconnected already");
+  refused(shut);
+  STEP("a send when there is no operation to be had");
+  Guest unlucky = server.enter_without_receive();
+  server.operations().give_only(0);
+  refused(unlucky);
+  unlucky.client.expect_closed();
+  server.finish();
+}
+
+// --- handle_completion -----------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab04, ReceiveIsHandledThenPostedAgain, "N4, N7, N15", "lab04_worker/README.md#step-3") {
+  TestServer server;
+  server.handler().reply = [](lab::Server&, const ConnectionPtr&, const std::string&) { return true; };
+  Guest guest = server.enter();
+  std::string all;
+  STEP("a client sends six messages; each is handled");
+  for (unsigned i = 1; i <= 6; ++i) {
+    const std::string text = pattern(i == 4 ? lab::kBufferSize : 10 * i, i);
+    all += text;
+    guest.client.send(text);
+    while (server.handler().of(guest.connection).received.size() < all.size()) server.handle(server.next());
+    check_same_bytes("what on_recv got so far", server.handler().of(guest.connection).received, all);
+    check_equal("the number of operations that are out", server.in_use(), 1u);
+    check_equal("the number of operations acquired", server.operations().given(), 1u);
+  }
+  STEP("another receive is posted by the test, behind the one that should be pending");
+  OverlappedEx* own = server.operations().acquire(OpKind::recv);
+  own->connection = guest.connection;
+  DWORD flags = 0;
+  ::WSARecv(guest.connection->socket.get(), &own->wsabuf, 1, nullptr, &flags, &own->overlapped, nullptr);
+  guest.client.send("x");
+  const Packet first = server.next();
+  check("one receive was pending", first.op != own);
+  STEP("the next byte must go to the test's receive");
+  guest.client.send("y");
+  const Packet second = server.next();
+  check("only one receive was pending, not two", second.op == own);
+  server.operations().release(own);
+  server.handle(first);
+  server.finish();
+}
+
+LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/README.md#step-3") {
+  TestServer server;
+  server.handler().reply = [](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+    if (bytes == "disconnect me") lab::disconnect(s, connection, "the handler did it itself");
+    return bytes != "say no";
+  };
+  const auto ended = [&](Guest& guest, std::size_t receives) {
+    server.expect_gone(guest);
+    check_equal("the number of operations that are out", server.in_use(), 0u);
+    check_equal("the number of calls of on_recv", server.handler().of(guest.connection).receives, receives);
+    check_equal("the number of references to the connection: the test has two", guest.connection.use_count(), 2);
+    server.operations().check_in_order();
+  };
+  {
+    STEP("the client closes its side: success with 0 bytes");
+    Guest guest = server.enter();
+    guest.client.half_close();
+    server.handle(server.next());
+    ended(guest, 0);
+    guest.client.expect_closed();
+  }
+  {
+    STEP("the client resets the connection: failure");
+    Guest guest = server.enter();
+    guest.client.abort();
+    server.handle(server.next());
+    ended(guest, 0);
+  }
+  {
+    STEP("the server closes the connection: failure, with another error");
+    Guest guest = server.enter();
+    lab::disconnect(server.get(), guest.connection, "the test says so");
+    server.handle(server.next());
+    ended(guest, 0);
+  }
+  {
+    STEP("on_recv returns false");
+    Guest guest = server.enter();
+    guest.client.send("say no");
+    server.handle(server.next());
+    ended(guest, 1);
+    guest.client.expect_closed();
+  }
+  {
+    STEP("on_recv disconnects the client and returns true: the receive cannot be posted again");
+    Guest guest = server.enter();
+    guest.client.send("disconnect me");
+    server.handle(server.next());
+    ended(guest, 1);
+  }
+  {
+    STEP("a failed receive with a number of bytes: they are not to be used");
+    Guest guest = server.enter_without_receive();
+    OverlappedEx* op = server.operations().acquire(OpKind::recv);
+    op->connection = guest.connection;
+    server.handle({false, 5, op});
+    ended(guest, 0);
+    guest.client.expect_closed();
+  }
+  server.finish();
+}
+
+LAB_TEST(Lab04, WholeSendIsToldAndReleased, "N9, N15", "lab04_worker/README.md#step-3") {
+  TestServer server;
+  Guest guest = server.enter_without_receive();
+  for (const std::size_t size : {std::size_t{1}, std::size_t{100}, lab::kBufferSize}) {
+    STEP("a send of " + std::to_string(size) + " bytes completes whole");
+    const Recorder::Client before = server.handler().of(guest.connection);
+    OverlappedEx* op = made_up_send(server, guest, size);
+    guest.connection->bytes_in_flight += 50;  // of another send
+    server.handle({true, static_cast<DWORD>(size), op});
+    const Recorder::Client after = server.handler().of(guest.connection);
+    check_equal("the number of calls of on_sent", after.sent, before.sent + 1);
+    check_equal("the number of bytes it told", after.sent_bytes, before.sent_bytes + size);
+    check_equal("the number of calls of on_recv", after.receives, 0u);
+    check_equal("the number of calls of on_disconnect", after.disconnects, 0);
+    check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 50u);
+    check_equal("the number of operations that are out", server.in_use(), 0u);
+    guest.connection->bytes_in_flight = 0;
+  }
+  STEP("the client has not noticed");
+  check("it is still connected", guest.client.look() == End::none);
+  server.finish();
+}
+
+LAB_TEST(Lab04, ShortOrFailedSendDisconnects, "N19", "lab04_worker/README.md#step-3") {
+  TestServer server;
+  struct Case {
+    const char* what;
+    bool ok;
+    DWORD bytes;
+  };
+  for (const Case& one : {Case{"60 of 100 bytes", true, 60}, Case{"99 of 100 bytes", true, 99},
+                          Case{"0 of 100 bytes", true, 0}, Case{"failure, 0 bytes", false, 0},
+                          Case{"failure, 60 bytes", false, 60}, Case{"failure, 100 bytes", false, 100}}) {
+    STEP(std::string("a send completes with ") + one.what);
+    Guest guest = server.enter_without_receive();
+    OverlappedEx* op = made_up_send(server, guest, 100);
+    guest.connection->bytes_in_flight += 50;  // of another send
+    server.handle({one.ok, one.bytes, op});
+    server.expect_gone(guest);
+    guest.client.expect_closed();
+    check_equal("the number of calls of on_sent", server.handler().of(guest.connection).sent, 0u);
+    check_equal("the number of calls of on_recv", server.handler().of(guest.connection).receives, 0u);
+    check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 50u);
+    check_equal("the number of operations that are out", server.in_use(), 0u);
+    guest.connection->bytes_in_flight = 0;
+  }
+  server.finish();
+}
+
+// --- The worker ------------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab04, WorkerOutlivesResets, "N14", "lab04_worker/README.md#step-4") {
+  TestServer server;
+  server.start(1);
+  STEP("one worker; one client stays, others reset their connections");
+  Guest stays = server.enter();
+  check_echo(stays.client, "before", 6);
+  for (int i = 0; i < 10; ++i) {
+    Guest resets = server.enter();
+    if (i % 2 == 0) check_echo(resets.client, "hello", 5);
+    resets.client.abort();
+    check_eventually("the client that reset its connection is disconnected", [&] { return server.is_gone(resets); });
+    check_echo(stays.client, "still served", 12);
+  }
+  check_equal("the number of clients in the table", server.clients().size(), 1u);
+  server.finish();
+}
+
+LAB_TEST(Lab04, WorkerIgnoresForeignPackets, "N14", "lab04_worker/README.md#step-4") {
+  TestServer server;
+  server.start(1);
+  Guest guest = server.enter();
+  check_echo(guest.client, "before", 6);
+  STEP("packets without an OVERLAPPED are posted; none of them is the quit packet");
+  const HANDLE port = server.get().port;
+  for (const ULONG_PTR key : {ULONG_PTR{1}, ULONG_PTR{0x1234}, ~ULONG_PTR{0},
+                              reinterpret_cast<ULONG_PTR>(static_cast<lab::Client*>(guest.connection.get()))}) {
+    for (const DWORD bytes : {0u, 7u}) ::PostQueuedCompletionStatus(port, bytes, key, nullptr);
+  }
+  STEP("the client is served, before and after them");
+  for (int i = 0; i < 10; ++i) check_echo(guest.client, "after", 5);
+  check_equal("the number of calls of on_disconnect", server.handler().of(guest.connection).disconnects, 0);
+  server.finish();
+}
+
+LAB_TEST(Lab04, WorkerEndsWhenThePortIsGone, "N14", "lab04_worker/README.md#step-4") {
+  OperationLedger operations;
+  Recorder handler;
+  lab::ClientTable clients(1);
+  lab::Server server{nullptr, clients, operations, handler};  // what is no port and what was closed fail in the same way
+  STEP("worker_loop runs; GetQueuedCompletionStatus fails each time, at once");
+  Background worker("worker_loop, on a port that is gone,", [&] { lab::worker_loop(server); });
+  worker.finish();
+}
+
+LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5") {
+  TestServer server;
+  struct Gate {
+    std::atomic<int> inside{0};
+    std::atomic<bool> open{false};
+  };
+  const auto gate = std::make_shared<Gate>();
+  server.handler().reply = [gate](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+    ++gate->inside;
+    eventually([&] { return gate->open.load(); });
+    return lab::send_bytes(s, connection, bytes.data(), bytes.size());
+  };
+  STEP("four workers, four clients; each client keeps a worker busy");
+  server.start(4);
+  std::vector<Guest> guests;
+  for (int i = 0; i < 4; ++i) guests.push_back(server.enter());
+  for (Guest& guest : guests) guest.client.send("hold");
+  const bool all = eventually([&] { return gate->inside == 4; });
+  gate->open = true;
+  check("four clients are handled at the same time", all);
+  for (Guest& guest : guests) check_same_bytes("the echo", guest.client.receive(4), "hold");
+  STEP("the four are stopped while clients are connected and silent");
+  for (Guest& guest : guests) check_eventually("the send is told", [&] { return server.handler().of(guest.connection).sent == 1; });
+  server.stop();
+  STEP("two others are started: what was sent in between is served");
+  guests[0].client.send("next");
+  server.start(2);
+  check_same_bytes("the echo", guests[0].client.receive(4), "next");
+  check_echo(guests[3].client, "last", 4);
+  server.finish();
+}
+
+LAB_TEST(Lab04, EveryByteComesBackInOrder, "N7, N15", "lab04_worker/README.md#check-it") {
+  for (const unsigned workers : {1u, 2u, 4u}) {
+    STEP(std::to_string(workers) + " workers; 16 clients send at once, in pieces of many sizes");
+    TestServer server;
+    server.start(workers);
+    std::vector<Guest> guests;
+    for (int i = 0; i < 16; ++i) guests.push_back(server.enter());
+    std::size_t total = 0;
+    for (unsigned round = 0; round < 6; ++round) {
+      const auto text = [round](unsigned i) { return pattern(1 + (i * 977 + round * 3001) % 12000, i * 100 + round); };
+      for (unsigned i = 0; i < guests.size(); ++i) guests[i].client.send(text(i));
+      for (unsigned i = 0; i < guests.size(); ++i) {
+        total += text(i).size();
+        check_same_bytes("the echo", guests[i].client.receive(text(i).size()), text(i));
+      }
+    }
+    const auto told = [&] {
+      std::size_t bytes = 0;
+      for (const Guest& guest : guests) bytes += server.handler().of(guest.connection).sent_bytes;
+      return bytes;
+    };
+    check_eventually("on_sent tells every byte that was sent", [&] { return told() == total; });
+    server.finish();
+  }
+}
+
+LAB_TEST(Lab04, MessagesOfManyThreadsStayWhole, "N18", "lab04_worker/README.md#check-it") {
+  TestServer server;
+  server.start(2);
+  Guest guest = server.enter();
+  guest.make_slow(128 * 1024);
+  constexpr std::size_t kThreads = 4, kEach = 150;
+  STEP("four threads send messages to one client, which reads them");
+  // 'A', the thread, the size in two bytes, and a pattern.
+  const auto message = [](std::size_t thread, std::size_t i) {
+    std::string text = pattern(4 + (thread * 1217 + i * 331) % 4000, static_cast<unsigned>(thread * 1000 + i));
+    text[0] = 'A';
+    text[1] = static_cast<char>(thread);
+    text[2] = static_cast<char>(text.size() / 256);
+    text[3] = static_cast<char>(text.size() % 256);
+    return text;
+  };
+  std::vector<std::unique_ptr<Background>> threads;
+  for (std::size_t me = 0; me < kThreads; ++me) {
+    threads.push_back(std::make_unique<Background>("send_bytes", [&, me] {
+      for (std::size_t i = 0; i < kEach; ++i) {
+        check_eventually("what is outstanding goes down", [&] {
+          return guest.connection->bytes_in_flight < server.get().max_bytes_in_flight / 2;
+        });
+        check("send_bytes returns true", send(server, guest, message(me, i)));
+      }
+    }));
+  }
+  std::array<std::size_t, kThreads> seen{};
+  for (std::size_t i = 0; i < kThreads * kEach; ++i) {
+    const std::string head = guest.client.receive(4);
+    const auto thread = static_cast<std::size_t>(head[1]);
+    check("a message begins where the last one ended", head[0] == 'A' && thread < kThreads && seen[thread] < kEach);
+    const std::string whole = message(thread, seen[thread]++);
+    check_same_bytes("a message", head + guest.client.receive(whole.size() - 4), whole);
+  }
+  for (auto& thread : threads) thread->finish();
+  server.finish();
+}
+
+LAB_TEST(Lab04, SlowReaderIsDisconnectedOthersAreServed, "N7, N19", "lab04_worker/README.md#step-2") {
+  TestServer server;
+  server.get().max_bytes_in_flight = 100 * 1000;
+  server.start(2);
+  Guest other = server.enter();
+  Guest slow = server.enter();
+  slow.make_slow();
+  STEP("messages go to a client that does not read; another one is served");
+  const std::string text = pattern(3000, 4);
+  int messages = 0;
+  while (send(server, slow, text)) {
+    check("what is outstanding stays within the limit",
+          slow.connection->bytes_in_flight <= server.get().max_bytes_in_flight);
+    check("a client that does not read is disconnected in the end", ++messages < 20000);
+    if (messages % 20 == 0) check_echo(other.client, "quick", 5);
+  }
+  STEP("it is disconnected, and its sends are released; the other one is served");
+  server.expect_gone(slow);
+  check_eventually("all its sends come back", [&] { return slow.connection->bytes_in_flight == 0; });
+  check_echo(other.client, "still quick", 11);
+  server.finish();
+}
+
+LAB_TEST(Lab04, ManyFailingOperationsDisconnectOnce, "N7, N14", "lab04_worker/README.md#step-1") {
+  TestServer server;
+  server.get().max_bytes_in_flight = 1000 * 1000;
+  server.start(4);
+  for (int round = 0; round < 5; ++round) {
+    STEP("a receive and 60 sends are pending when the client resets the connection");
+    Guest guest = server.enter();
+    guest.make_slow();
+    for (unsigned i = 0; i < 60; ++i) check("send_bytes returns true", send(server, guest, pattern(lab::kBufferSize, i)));
+    guest.client.abort();
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    check_eventually("every operation is released", [&] { return server.in_use() == 0; });
+    check_equal("the number of calls of on_disconnect", server.handler().of(guest.connection).disconnects, 1);
+    check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 0u);
+  }
+  server.finish();
+}
+
+LAB_TEST(Lab04, StormOfDisconnectsLeavesNothing, "N5, N14, N19", "lab04_worker/README.md#check-it") {
+  TestServer server;
+  server.handler().reply = [](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+    if (bytes.find('!') != std::string::npos) return false;
+    return lab::send_bytes(s, connection, bytes.data(), bytes.size());
+  };
+  server.start(4);
+  std::vector<Guest> stay;
+  for (int i = 0; i < 3; ++i) stay.push_back(server.enter());
+  std::vector<Guest> leave;
+  for (int i = 0; i < 60; ++i) leave.push_back(server.enter());
+  STEP("60 clients speak and leave, in six ways, while three stay");
+  for (std::size_t i = 0; i < leave.size(); ++i) {
+    Guest& guest = leave[i];
+    guest.client.send(std::string(1000, 'a'));
+    switch (i % 6) {
+      case 0: guest.client.close(); break;
+      case 1: guest.client.abort(); break;
+      case 2: guest.client.half_close(); break;
+      case 3: guest.client.send("!"); break;
+      case 4: lab::disconnect(server.get(), guest.connection, "the test says so"); break;
+      default:
+        send(server, guest, std::string(2000, 'b'));
+        guest.client.abort();
+    }
+    if (i % 5 == 0) check_echo(stay[i % 3].client, "we stay", 7);
+  }
+  for (const Guest& guest : leave) {
+    check_eventually("each of them is disconnected", [&] { return server.is_gone(guest); });
+  }
+  check_eventually("one operation for each client that stays is left", [&] { return server.in_use() == 3; });
+  for (Guest& guest : stay) check_echo(guest.client, "we are here", 11);
+  server.finish();
+  for (const Guest& guest : leave) {
+    check_equal("the number of references to a connection: the test has two", guest.connection.use_count(), 2);
+  }
+}
+
+// --- The program -----------------------------------------------------------------------------------------------------
+
+LAB_TEST(Lab04, ProgramServesTwoHundredClients, "N1, N14", "lab04_worker/README.md#check-it") {
+  ServerProgram server({"--threads", "2"});
+  STEP("200 clients connect at once; each sends three times");
+  std::vector<TestClient> clients = connect_many(server.port, 200);
+  for (unsigned round = 0; round < 3; ++round) {
+    const auto text = [round](unsigned i) { return pattern(1000 + i, i * 10 + round); };
+    for (unsigned i = 0; i < clients.size(); ++i) clients[i].send(text(i));
+    for (unsigned i = 0; i < clients.size(); ++i) {
+      check_same_bytes("the echo", clients[i].receive(text(i).size()), text(i));
+    }
+  }
+  STEP("one sends byte by byte, another in pieces that are larger than a buffer");
+  check_echo(clients[7], pattern(60, 1), 1);
+  check_echo(clients[8], pattern(5 * 50000, 2), 50000);
+  STEP("Ctrl+C, with all of them connected");
+  server.stop();
+  check("every operation was drained", server.output().find("drained: 0 operations") != std::string::npos);
+  for (TestClient& client : clients) client.expect_closed();
+}
+
+LAB_TEST(Lab04, ProgramOutlivesEveryKindOfClient, "N14, N19", "lab04_worker/README.md#check-it") {
+  ServerProgram server({"--threads", "1", "--max-outstanding", "65536"});
+  STEP("one worker; a silent client and one that is served come first");
+  TestClient silent(server.port);
+  TestClient served(server.port);
+  check_echo(served, "hello", 5);
+  STEP("a client closes its side");
+  TestClient half(server.port);
+  check_echo(half, "half", 4);
+  half.half_close();
+  half.expect_closed();
+  server.wait_for_line(" left");
+  check_echo(served, "still served", 12);
+  STEP("a client resets its connection");
+  TestClient resets(server.port);
+  check_echo(resets, "reset", 5);
+  resets.abort();
+  server.wait_for_line(" left");
+  check_echo(served, "still served", 12);
+  STEP("a client sends for ever and never reads");
+  TestClient greedy(server.port);
+  const int little = 16 * 1024;
+  ::setsockopt(greedy.socket(), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&little), sizeof little);
+  const std::string text = pattern(64 * 1024, 3);
+  const auto left = [&] { return server.output().find("client 5 left") != std::string::npos; };
+  check_eventually("the program disconnects it", [&] { return greedy.send_some(text) == 0 && left(); });
+  check_echo(served, "still served", 12);
+  check("the silent client is still connected", silent.look() == End::none);
+  STEP("wrong options, and a port in use");
+  Program wrong({"--threads", "1000"});
+  check_equal("the exit code at a wrong option", wrong.wait_for_exit(), 2);
+  Program second({"--port", std::to_string(server.port)});
+  check_equal("the exit code at a port in use", second.wait_for_exit(), 1);
+  STEP("Ctrl+C");
+  server.stop();
+  check("every operation was drained", server.output().find("drained: 0 operations") != std::string::npos);
+}
