@@ -20,7 +20,8 @@ UniqueHandle create_port(unsigned concurrency);
 // Ties the client's socket to the port. From then on, each completion of this socket comes out of the port and carries
 // the completion key: the address of the client object (N6), which does not move as long as the client lives.
 // Returns false when the call fails; GetLastError() tells why (87: this socket is tied to a port already). The port
-// is unchanged then: a failed call returns NULL, which must not replace the port's handle.
+// is unchanged then: a failed call returns NULL, which must not replace the port's handle. Refuses a null `port`, for
+// which the call would make a new port.
 // Page: CreateIoCompletionPort, with an existing port.
 bool associate(HANDLE port, const Client& client);
 

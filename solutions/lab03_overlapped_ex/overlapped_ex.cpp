@@ -13,6 +13,7 @@ OverlappedEx* HeapOperations::acquire(OpKind kind) {
 }
 
 bool HeapOperations::release(OverlappedEx* op) {
+  if (op == nullptr) return false;
   delete op;
   --in_use_;  // last: who waits for zero may end the program
   return true;

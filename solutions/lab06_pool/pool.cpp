@@ -71,13 +71,12 @@ struct OperationPool::State {
   void add_slab(std::size_t count) {
     Slab& slab = slabs[slab_count];
     slab = {std::make_unique_for_overwrite<Block[]>(count), count};  // no use in zeroing the buffers
+    for (std::size_t i = 0; i < count; ++i) slab.blocks[i].home = &stripes[i % stripes.size()];
     ++slab_count;
     capacity += count;
     for (std::size_t i = 0; i < count; ++i) {
-      Stripe& home = stripes[i % stripes.size()];
-      slab.blocks[i].home = &home;
-      std::lock_guard guard(home.lock);
-      home.push(&slab.blocks[i]);
+      std::lock_guard guard(slab.blocks[i].home->lock);
+      slab.blocks[i].home->push(&slab.blocks[i]);
     }
   }
 
