@@ -16,7 +16,10 @@ namespace {
 
 constexpr int kBatch = 64;             // events taken by one epoll_wait
 constexpr unsigned kLookEvery = 64;    // packets after which epoll is asked although packets are left
-constexpr long kGrace = 1'000'000;      // nanoseconds that a packet may be left to a running worker
+// Nanoseconds that a packet may be left to a running worker. Each time this was right the next grace is longer:
+// a thread sent in vain would run on another processor, and take the traffic there with it.
+constexpr long kShortestGrace = 1'000'000;
+constexpr long kLongestGrace = 16'000'000;
 
 // What epoll says for our own descriptors; handles are multiples of 4.
 constexpr std::uint64_t kBell = 1;
@@ -45,7 +48,8 @@ Port::Port(DWORD concurrency)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
-      concurrency_(concurrency ? concurrency : std::max(1u, std::thread::hardware_concurrency())) {
+      concurrency_(concurrency ? concurrency : std::max(1u, std::thread::hardware_concurrency())),
+      grace_(kShortestGrace) {
   if (!usable()) return;
   // Edge-triggered, so that one waiter hears each; neither is ever read.
   epoll_event event{};
@@ -92,7 +96,7 @@ void Port::start_timer() {
   if (timing_) return;
   timing_ = true;
   itimerspec once{};
-  once.it_value.tv_nsec = kGrace;
+  once.it_value.tv_nsec = grace_;
   ::timerfd_settime(timer_, 0, &once, nullptr);
 }
 
@@ -133,7 +137,10 @@ bool Port::poll(std::unique_lock<std::mutex>& lock, int milliseconds) {
   }
   lock.lock();
   if (rung) rung_ = false;
-  if (timed) timing_ = false;
+  if (timed) {
+    timing_ = false;
+    grace_ = packets_.empty() ? std::min(2 * grace_, kLongestGrace) : kShortestGrace;
+  }
   return timed;
 }
 

@@ -55,6 +55,7 @@ class Port : public Object {
   OperationQueue packets_;
   DWORD running_ = 0;            // threads that took a packet and have not come back
   unsigned waiting_ = 0;         // threads that sleep in epoll_wait, or are about to
+  long grace_;                   // nanoseconds until the timer sends a sleeper
   unsigned taken_ = 0;           // packets since the last look at epoll
   bool rung_ = false;            // the bell was rung and nobody has heard it yet
   bool timing_ = false;          // the timer was started and nobody has heard it yet
