@@ -21,6 +21,7 @@ class EchoServer : public lab::AcceptEvents {
   std::shared_ptr<lab::Client> make_client() override { return std::make_shared<lab::Connection>(); }
   void on_client(const std::shared_ptr<lab::Client>& client) override {
     const auto connection = std::static_pointer_cast<lab::Connection>(client);
+    lab::set_no_delay(client->socket);
     if (lab::register_client(port_, clients_, client,
                              [&](lab::Client&) { return lab::start_recv(operations_, connection); })) {
       std::printf("client %u connected\n", client->id);

@@ -18,6 +18,7 @@ class RegisterClients : public AcceptEvents {
   std::shared_ptr<Client> make_client() override { return make_(); }
   void on_client(const std::shared_ptr<Client>& client) override {
     const auto connection = std::static_pointer_cast<Connection>(client);
+    set_no_delay(client->socket);
     const auto first_recv = [&](Client&) { return start_recv(server_.operations, connection); };
     if (register_client(server_.port, server_.clients, client, first_recv)) {
       std::printf("client %u connected from %s:%u\n", client->id, client->peer.ip.c_str(), client->peer.port);

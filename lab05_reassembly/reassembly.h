@@ -58,6 +58,7 @@ class Reassembler {
 //   CS_MOVE:  wrong_size; bad_direction; else world.move(*player, direction).
 //   others:   unknown_type. Packets that only the server sends are unknown here, too.
 // World::login and World::move say themselves what else is wrong (already_logged_in, not_logged_in, world_is_full).
+// REQUIRES: packet.size() >= kHeaderSize.
 ProtocolError process_packet(World& world, const std::shared_ptr<Player>& player,
                              std::span<const unsigned char> packet);
 

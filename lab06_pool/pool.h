@@ -40,7 +40,7 @@ struct PoolStats {
 // connection (its destructor closes a socket), and calls into the system.
 class OperationPool : public OperationSource {
  public:
-  // Makes `blocks` operations, at least 1.
+  // Makes `blocks` operations; 0 makes one.
   OperationPool(std::size_t blocks, PoolPolicy policy);
 
   // REQUIRES: in_use() == 0. If not, the pool says on stderr how many are out and does not free them, because the
