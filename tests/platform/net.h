@@ -9,26 +9,20 @@
 
 #include <gtest/gtest.h>
 
+#include "waiting.h"
+
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <functional>
 #include <initializer_list>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 namespace net {
-
-inline constexpr DWORD kWait = 5000;   // ms; no wait of the suite is longer than this
 
 // --- Results ---------------------------------------------------------------------------------------------------------
 
@@ -214,16 +208,6 @@ inline int send_all(const Socket& socket, const std::string& bytes) {
   return ::send(socket.get(), bytes.data(), static_cast<int>(bytes.size()), 0);
 }
 
-// Calls `step` until it returns true. False after kWait.
-inline bool within_wait(const std::function<bool()>& step) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kWait);
-  while (!step()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
 struct Received {
   std::string bytes;
   int end = 1;   // 1: all bytes came; 0: the peer closed; SOCKET_ERROR: `error` says why
@@ -263,42 +247,5 @@ inline std::string pattern(std::size_t size, unsigned seed) {
   }
   return bytes;
 }
-
-// --- Threads ---------------------------------------------------------------------------------------------------------
-
-// Runs a call that may block in a thread of its own. join() ends the program if the call does not return in time:
-// a thread that hangs in a system call cannot be taken back.
-class Blocking {
- public:
-  template <class Call>
-  explicit Blocking(Call call) : thread_([this, call = std::move(call)]() mutable {
-    call();
-    const std::lock_guard lock(mutex_);
-    done_ = true;
-    changed_.notify_all();
-  }) {}
-  Blocking(const Blocking&) = delete;
-  Blocking& operator=(const Blocking&) = delete;
-  ~Blocking() { join(); }
-
-  void join() {
-    if (!thread_.joinable()) return;
-    {
-      std::unique_lock lock(mutex_);
-      if (!changed_.wait_for(lock, std::chrono::milliseconds(2 * kWait), [this] { return done_; })) {
-        std::fprintf(stderr, "FAILED: a blocked call should have returned, but it still waits after %lu ms\n",
-                     static_cast<unsigned long>(2 * kWait));
-        std::_Exit(1);
-      }
-    }
-    thread_.join();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool done_ = false;
-  std::thread thread_;   // last: it uses the others
-};
 
 }  // namespace net
