@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace win32_linux {
@@ -38,6 +39,11 @@ struct Cache {
 thread_local Cache cache;
 
 }  // namespace
+
+void* Operation::operator new(std::size_t size) {
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
 
 Operation* Operation::make() {
   Cache& mine = cache;

