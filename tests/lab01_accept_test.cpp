@@ -1,5 +1,8 @@
 // Lab 01: the client table, the listening socket, the accept loop, and the program.
 #include <algorithm>
+#include <condition_variable>
+#include <ctime>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -19,10 +22,10 @@ using lab::ClientTable;
 
 namespace {
 
-constexpr const char* kTable = "lab01_accept/README.md#step-1";
-constexpr const char* kListener = "lab01_accept/README.md#step-2";
-constexpr const char* kLoop = "lab01_accept/README.md#step-3";
-constexpr const char* kProgram = "lab01_accept/README.md#step-4";
+constexpr const char* kTable = "lab01_accept/README.md#step-1-the-table";
+constexpr const char* kListener = "lab01_accept/README.md#step-2-the-listening-socket";
+constexpr const char* kLoop = "lab01_accept/README.md#step-3-the-accept-loop";
+constexpr const char* kProgram = "lab01_accept/README.md#step-4-try-it";
 
 // --- The table -------------------------------------------------------------------------------------------------------
 
@@ -137,27 +140,35 @@ void on_threads(int count, const std::string& what, const std::function<void(int
   for (auto& thread : threads) thread->finish();
 }
 
+// Calls `round()` again and again, long enough that threads meet inside of the table. What counts is the processor time of
+// all threads together, so that a busy machine makes it longer, but no more than 2 s.
+class Crowd {
+ public:
+  void for_a_while(const std::function<void()>& round) const {
+    while (std::clock() - start_ < CLOCKS_PER_SEC * 4 / 10 && Clock::now() < end_) round();
+  }
+
+ private:
+  const std::clock_t start_ = std::clock();
+  const Clock::time_point end_ = Clock::now() + std::chrono::seconds(2);
+};
+
 LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
   constexpr int kThreads = 4;
-  constexpr int kRounds = 3000;
+  constexpr int kEach = 1000;
   ClientTable table(100000);
   STEP("four threads insert clients at the same time");
   std::vector<std::vector<ClientId>> given(kThreads);
   on_threads(kThreads, "a thread that inserts", [&](int n) {
-    for (int i = 0; i < kRounds; ++i) {
-      const auto client = std::make_shared<Client>();
-      check("insert takes the client", table.insert(client));
-      given[n].push_back(client->id);
-      if (i % 8 == 0) check("find gives the client that was just inserted", table.find(client->id) == client);
-    }
+    for (int i = 0; i < kEach; ++i) given[n].push_back(inserted(table)->id);
   });
   std::set<ClientId> ids;
   for (const auto& some : given) {
     check("each thread sees its ids go up", std::is_sorted(some.begin(), some.end()));
     ids.insert(some.begin(), some.end());
   }
-  check_equal("how many different ids were given", ids.size(), kThreads * kRounds);
-  check_equal("the size of the table", table.size(), kThreads * kRounds);
+  check_equal("how many different ids were given", ids.size(), kThreads * kEach);
+  check_equal("the size of the table", table.size(), kThreads * kEach);
 
   STEP("all four erase the same clients, and take snapshots meanwhile");
   std::atomic<int> erased{0};
@@ -165,45 +176,107 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
     int i = 0;
     for (const ClientId id : ids) {
       if (table.erase(id)) ++erased;
-      if (++i % 500 == 0) {
+      if (++i % 200 == 0) {
         const auto now = ids_of(table.snapshot());
         check("a snapshot is ordered while others erase", std::is_sorted(now.begin(), now.end()));
       }
     }
   });
-  check_equal("how many erase calls returned true", erased.load(), kThreads * kRounds);
+  check_equal("how many erase calls returned true", erased.load(), kThreads * kEach);
   check_equal("the size of the table", table.size(), 0);
 
-  STEP("all four insert, look up and erase");
+  STEP("all four insert, look up, take snapshots and erase, for a while, among 1000 clients that stay");
+  for (int i = 0; i < 1000; ++i) inserted(table);
+  const Crowd crowd;
   on_threads(kThreads, "a thread that inserts and erases", [&](int) {
-    for (int i = 0; i < kRounds; ++i) {
-      const auto client = std::make_shared<Client>();
-      check("insert takes the client", table.insert(client));
-      check("find gives the client that was just inserted", table.find(client->id) == client);
-      check("erase takes it out", table.erase(client->id));
-      check("find gives null for a client that was erased", table.find(client->id) == nullptr);
-    }
+    crowd.for_a_while([&] {
+      std::vector<std::shared_ptr<Client>> clients;
+      for (int i = 0; i < 16; ++i) clients.push_back(inserted(table));
+      for (const auto& client : clients) {
+        check("find gives the client that was inserted", table.find(client->id) == client);
+      }
+      const auto now = ids_of(table.snapshot());
+      check("a snapshot is ordered while others insert", std::is_sorted(now.begin(), now.end()));
+      check("a snapshot has those who stay", now.size() >= 1000 + 16);
+      for (const auto& client : clients) check("erase takes it out", table.erase(client->id));
+    });
   });
-  check_equal("the size of the table", table.size(), 0);
+  check_equal("the size of the table", table.size(), 1000);
+}
+
+// Two threads meet again and again, so that what follows happens at the same moment.
+class Meeting {
+ public:
+  // Waits for the other one. False when it will not come.
+  bool meet() {
+    const int turn = arrived_++ / 2;
+    for (int spins = 0; arrived_ < 2 * (turn + 1) && !over_; ++spins) {
+      if (spins > 2000) std::this_thread::yield();
+    }
+    return !over_;
+  }
+  void leave() { over_ = true; }
+
+ private:
+  std::atomic<int> arrived_{0};
+  std::atomic<bool> over_{false};
+};
+
+// Two threads insert a client each at the same moment, look at what came of it, and erase, again and again.
+void insert_at_once(std::size_t max_clients) {
+  ClientTable table(max_clients);
+  Meeting meeting;
+  std::atomic<std::size_t> taken{0};
+  std::atomic<ClientId> ids[2] = {0, 0};
+  const Crowd crowd;
+  on_threads(2, "a thread that inserts and erases", [&](int n) {
+    struct Leave {
+      Meeting& meeting;
+      ~Leave() { meeting.leave(); }
+    } leave{meeting};
+    const auto client = std::make_shared<Client>();
+    bool together = true;
+    crowd.for_a_while([&] {
+      client->id = 0;
+      taken = 0;
+      if (!together || !meeting.meet()) return;
+      const bool mine = table.insert(client);
+      if (mine) ++taken;
+      ids[n] = client->id;
+      if (!(together = meeting.meet())) return;
+      check_equal("how many of the two clients were taken", taken.load(), max_clients);
+      check_equal("the size of the table", table.size(), max_clients);
+      check("their ids differ", ids[0] != ids[1]);
+      check("find gives the client that was inserted", !mine || table.find(client->id) == client);
+      if (!(together = meeting.meet())) return;
+      check("erase takes it out", !mine || table.erase(client->id));
+      together = meeting.meet();
+    });
+  });
 }
 
 LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
-  ClientTable table(1);
   STEP("four threads insert and erase, in a table for one client");
-  std::atomic<int> inside{0};
-  std::atomic<int> most{0};
+  ClientTable table(1);
+  const Crowd crowd;
   on_threads(4, "a thread that inserts and erases", [&](int) {
-    for (int i = 0; i < 10000; ++i) {
-      const auto client = std::make_shared<Client>();
-      if (!table.insert(client)) continue;
-      const int now = ++inside;
-      if (now > most) most = now;
-      --inside;
-      check("erase takes it out", table.erase(client->id));
-    }
+    const auto client = std::make_shared<Client>();
+    int count = 0;
+    crowd.for_a_while([&] {
+      for (int i = 0; i < 64; ++i) {
+        client->id = 0;
+        if (!table.insert(client)) continue;
+        if (++count % 4 == 0) std::this_thread::yield();
+        check_equal("the size of the table", table.size(), 1);
+        check("erase takes it out", table.erase(client->id));
+      }
+    });
   });
-  check_equal("the most clients that were in the table at once", most.load(), 1);
   check_equal("the size of the table", table.size(), 0);
+  STEP("two threads insert at the same moment; there is room for one");
+  insert_at_once(1);
+  STEP("two threads insert at the same moment; there is room for both");
+  insert_at_once(2);
 }
 
 // --- The listening socket --------------------------------------------------------------------------------------------
@@ -296,11 +369,12 @@ class Events : public lab::AcceptEvents {
   std::shared_ptr<Client> make_client() override { return std::make_shared<SpecialClient>(); }
 
   void on_client(const std::shared_ptr<Client>& client) override {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     clients_.push_back(client);
     if (!client || client->id == 0 || table_.find(client->id) != client) problem_ = "it was not in the table";
     else if (!client->socket.valid()) problem_ = "it had no socket";
     else if (client->peer.ip.empty() || client->peer.port == 0) problem_ = "it had no peer address";
+    changed_.wait_for(lock, patience(), [this] { return !held_; });
   }
   void on_refused(const lab::PeerAddress& peer) override {
     std::lock_guard lock(mutex_);
@@ -328,6 +402,12 @@ class Events : public lab::AcceptEvents {
     std::lock_guard lock(mutex_);
     return refused_;
   }
+  std::size_t all_errors() const {
+    std::lock_guard lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& [error, count] : errors_) sum += count;
+    return sum;
+  }
   std::size_t errors(int error) const {
     std::lock_guard lock(mutex_);
     const auto found = errors_.find(error);
@@ -342,6 +422,16 @@ class Events : public lab::AcceptEvents {
     std::lock_guard lock(mutex_);
     return problem_;
   }
+  // From now on, and until let_clients_go, on_client does not return.
+  void hold_clients() {
+    std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void let_clients_go() {
+    std::lock_guard lock(mutex_);
+    held_ = false;
+    changed_.notify_all();
+  }
   void forget_clients() {
     std::lock_guard lock(mutex_);
     clients_.clear();
@@ -350,6 +440,8 @@ class Events : public lab::AcceptEvents {
  private:
   ClientTable& table_;
   mutable std::mutex mutex_;  // protects what follows
+  std::condition_variable changed_;
+  bool held_ = false;
   std::vector<std::shared_ptr<Client>> clients_;
   std::vector<lab::PeerAddress> refused_;
   std::map<int, std::size_t> errors_;
@@ -364,7 +456,10 @@ class Accepting {
   explicit Accepting(std::size_t max_clients, lab::UniqueSocket listening = lab::open_listener(0))
       : listener(std::move(listening)), port(ntohs(name_of(listener).sin_port)), table(max_clients), events(table),
         loop("accept_loop", [this] { lab::accept_loop(listener, stopping, table, events); }) {}
-  ~Accepting() { tell_to_stop(); }
+  ~Accepting() {
+    events.let_clients_go();
+    tell_to_stop();
+  }
 
   void tell_to_stop() {
     stopping = true;
@@ -374,16 +469,21 @@ class Accepting {
     tell_to_stop();
     loop.finish();
   }
-  void wait_for_clients(std::size_t count) {
-    check_eventually("on_client has been called for " + std::to_string(count) + " clients",
-                     [&] { return events.count() >= count || loop.finished(); });
-    if (events.count() >= count) return;
+  // Like check_eventually, and says so when the loop has ended meanwhile.
+  template <class Condition>
+  void wait_until(const std::string& what, Condition condition) {
+    check_eventually(what, [&] { return condition() || loop.finished(); });
+    if (condition()) return;
     loop.finish();  // throws what ended it
     fail("expected that accept_loop goes on until it is told to stop, but it has returned");
   }
+  void wait_for_clients(std::size_t count) {
+    wait_until("on_client has been called for " + std::to_string(count) + " clients",
+               [&] { return events.count() >= count; });
+  }
   void wait_for_refused(std::size_t count) {
-    check_eventually("on_refused has been called for " + std::to_string(count) + " clients",
-                     [&] { return events.refused_count() >= count; });
+    wait_until("on_refused has been called for " + std::to_string(count) + " clients",
+               [&] { return events.refused_count() >= count; });
   }
 
   lab::UniqueSocket listener;
@@ -495,22 +595,21 @@ LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
   u_long on = 1;
   check("ioctlsocket succeeds", ::ioctlsocket(listening.get(), FIONBIO, &on) == 0);
   Accepting server(100, std::move(listening));
-  const auto is_served = [&](const TestClient& peer) {
+  const auto is_served = [&](std::uint16_t peer) {
     for (const auto& client : server.events.clients()) {
-      if (client->peer.port == peer.local_port()) return true;
+      if (client->peer.port == peer) return true;
     }
-    return server.loop.finished();
+    return false;
   };
-  check_eventually("the client that stayed is accepted", [&] { return is_served(patient); });
-  check_eventually("on_error tells of 10035", [&] { return server.events.errors(WSAEWOULDBLOCK) > 3 || server.loop.finished(); });
+  server.wait_until("the client that stayed is accepted", [&] { return is_served(patient.local_port()); });
+  server.wait_until("on_error tells of 10035", [&] { return server.events.errors(WSAEWOULDBLOCK) > 3; });
   STEP("another client connects");
   TestClient next(server.port);
-  check_eventually("it is accepted", [&] { return is_served(next); });
+  server.wait_until("it is accepted", [&] { return is_served(next.local_port()); });
 
   if (NoMoreHandles::works) {
     STEP("the process runs out of sockets while a client waits: WSAEMFILE (10024)");
-    // The client's own socket is made before, and connected after.
-    lab::UniqueSocket late(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
+    lab::UniqueSocket late(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));  // its own socket it has already
     {
       const NoMoreHandles nothing;
       sockaddr_in address{};
@@ -518,12 +617,11 @@ LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
       address.sin_port = htons(server.port);
       address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
       check("connect succeeds", ::connect(late.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-      check_eventually("on_error tells of 10024, again and again",
-                       [&] { return server.events.errors(WSAEMFILE) >= 10 || server.loop.finished(); });
+      server.wait_until("on_error tells of 10024, again and again",
+                        [&] { return server.events.errors(WSAEMFILE) >= 5; });
     }
-    const std::size_t before = server.events.count();
     STEP("there are sockets again, and the client that waited is accepted");
-    check_eventually("it is accepted", [&] { return server.events.count() > before || server.loop.finished(); });
+    server.wait_until("it is accepted", [&] { return is_served(ntohs(name_of(late).sin_port)); });
     server.stop();
     const std::size_t errors = server.events.errors(WSAEMFILE);
     const double ms = std::chrono::duration<double, std::milli>(server.events.between_first_and_last(WSAEMFILE)).count();
@@ -542,6 +640,7 @@ LAB_TEST(Lab01, TheLoopEndsWhenToldTo, "N2", kLoop) {
     TestClient peer(server.port);
     server.wait_for_clients(1);
     server.stop();
+    check_equal("how often on_error was called; the loop does not go on now", server.events.all_errors(), 0);
     check_equal("the clients in the table", server.table.size(), 1);
     check("a client that was served stays connected", peer.look() == End::none);
   }
@@ -552,6 +651,20 @@ LAB_TEST(Lab01, TheLoopEndsWhenToldTo, "N2", kLoop) {
     const lab::UniqueSocket closed;
     const std::atomic<bool> stopping{true};
     lab::accept_loop(closed, stopping, table, events);
+  }
+  STEP("it is told to stop while it is in on_client, and another client waits");
+  {
+    Accepting server(10);
+    server.events.hold_clients();
+    TestClient first(server.port);
+    server.wait_for_clients(1);
+    TestClient second(server.port);
+    server.stopping = true;
+    server.events.let_clients_go();
+    eventually([&] { return server.loop.finished() || server.events.count() > 1; }, std::chrono::seconds(1));
+    server.stop();
+    check_equal("how often on_client was called", server.events.count(), 1);
+    check_equal("the clients in the table", server.table.size(), 1);
   }
   STEP("it is told to stop while 20 clients come");
   for (int i = 0; i < 5; ++i) {

@@ -16,11 +16,11 @@ using lab::RecvClient;
 
 namespace {
 
-constexpr const char* kPort = "lab02_iocp_register/README.md#step-1";
-constexpr const char* kAssociate = "lab02_iocp_register/README.md#step-2";
-constexpr const char* kRecv = "lab02_iocp_register/README.md#step-3";
-constexpr const char* kRegister = "lab02_iocp_register/README.md#step-4";
-constexpr const char* kProgram = "lab02_iocp_register/README.md#step-5";
+constexpr const char* kPort = "lab02_iocp_register/README.md#step-1-make-a-port";
+constexpr const char* kAssociate = "lab02_iocp_register/README.md#step-2-tie-a-socket-to-the-port";
+constexpr const char* kRecv = "lab02_iocp_register/README.md#step-3-order-one-receive";
+constexpr const char* kRegister = "lab02_iocp_register/README.md#step-4-join-the-server-or-give-everything-back";
+constexpr const char* kProgram = "lab02_iocp_register/README.md#step-5-try-it";
 
 // What one GetQueuedCompletionStatus gave.
 struct Packet {
@@ -232,6 +232,8 @@ LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
   tie(room, *pair.client);
   check("post_recv returns true", lab::post_recv(*pair.client));
   check_no_packet(room.port.get());
+  check("the OVERLAPPED says that the receive is pending; nobody writes to it now",
+        !HasOverlappedIoCompleted(&pair.client->recv_overlapped));
   pair.peer.send("late");
   check_message(next_packet(room.port.get()), *pair.client, "late");
 

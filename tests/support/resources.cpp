@@ -31,12 +31,16 @@ std::size_t open_handles() {
 }
 
 NoMoreHandles::NoMoreHandles() {
-  const int lowest_free = ::fcntl(0, F_DUPFD_CLOEXEC, 0);
+  while (const int fd = ::open("/dev/null", O_RDWR)) {  // 0, 1 and 2 are in use from now on, and no other can be had
+    if (fd < 0 || fd > 2) {
+      ::close(fd);
+      break;
+    }
+  }
   rlimit limit{};
-  if (lowest_free < 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("the limit of open files could not be read");
-  ::close(lowest_free);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("the limit of open files could not be read");
   old_limit_ = limit.rlim_cur;
-  limit.rlim_cur = static_cast<rlim_t>(lowest_free);
+  limit.rlim_cur = 3;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("the limit of open files could not be set");
 }
 

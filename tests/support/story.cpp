@@ -35,7 +35,7 @@ Story& story() {
   return *one;
 }
 
-bool on_wine() {
+[[maybe_unused]] bool on_wine() {
 #ifdef _WIN32
   return ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
 #else
