@@ -883,8 +883,8 @@ LAB_TEST(Lab05, ProgramPlaysWith200Bots, "N22", kProgram) {
   bots::Options options;
   options.port = server.port;
   options.bots = 200;
-  options.moves = 10;
-  STEP("200 bots log in and make ten moves each; they check all that they are told");
+  options.moves = static_cast<std::uint64_t>(10 / slowness());
+  STEP("200 bots log in and make " + to_text(options.moves) + " moves each; they check all that they are told");
   play_bots(options);
   STEP("the server is asked to stop");
   server.stop();
@@ -895,7 +895,7 @@ LAB_TEST(Lab05, ProgramPlaysWhileBotsComeAndGo, "N16", kProgram) {
   bots::Options options;
   options.port = server.port;
   options.bots = 60;
-  options.moves = 60;
+  options.moves = static_cast<std::uint64_t>(60 / slowness());
   options.churn = 12;
   options.view = 60;
   STEP("60 bots play, log out after about 12 moves in one way or another, and come again; they see 60 steps far");
