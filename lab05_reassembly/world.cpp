@@ -21,7 +21,7 @@ std::size_t put_place(unsigned char* out, PacketType type, std::size_t id, std::
   put_u16(out + 2, id);
   out[4] = x;
   out[5] = y;
-  std::memcpy(out + 6, tail.data(), tail.size());
+  std::copy(tail.begin(), tail.end(), out + 6);  // memcpy may not be given the null of an empty view
   return size;
 }
 
