@@ -35,6 +35,8 @@ struct Connection : Client {
   bool close() {
     std::lock_guard guard(mutex_);
     if (!socket.valid()) return false;
+    // closesocket does this too, except on Wine: there sends that wait for a slow reader would stay pending.
+    ::CancelIoEx(reinterpret_cast<HANDLE>(socket.get()), nullptr);
     socket.close();
     return true;
   }
