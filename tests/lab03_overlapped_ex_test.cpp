@@ -3,6 +3,7 @@
 // In most tests there is no thread: the test itself takes the completions out of the port. So it knows at each moment
 // what is posted and what is not.
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -71,14 +72,15 @@ class Wire {
           while (operations.in_use() > 0 && take(packet, 0)) operations.release(packet.op);
           return operations.in_use() == 0;
         },
-        std::chrono::seconds(1));
+        std::chrono::milliseconds(200));
   }
 
   // The next completion; it must come.
   Packet next() {
     Packet packet{};
-    if (!take(packet, static_cast<DWORD>(std::chrono::duration_cast<std::chrono::milliseconds>(patience()).count()))) {
-      fail("expected that a completion comes, but none came");
+    const auto deadline = Clock::now() + patience();
+    while (!take(packet, 100)) {
+      if (given_up || Clock::now() > deadline) fail("expected that a completion comes, but none came");
     }
     operations.operation_of(&packet.op->overlapped);
     return packet;
@@ -109,6 +111,13 @@ class Wire {
   std::pair<std::string, std::vector<Packet>> read_and_complete(std::size_t size, std::size_t count) {
     std::pair<std::string, std::vector<Packet>> result;
     Background reader("the client's reading", [&] { result.first = client.receive(size); });
+    struct EndReading {
+      SOCKET socket;
+      bool needed = true;
+      ~EndReading() {
+        if (needed) ::shutdown(socket, SD_BOTH);  // a check has failed: nobody waits for more bytes
+      }
+    } end{client.socket()};
     while (result.second.size() < count) {
       const Packet packet = next();
       check("the send succeeds", packet.ok);
@@ -117,6 +126,7 @@ class Wire {
       result.second.push_back(packet);
     }
     reader.finish();
+    end.needed = false;
     return result;
   }
 
@@ -141,6 +151,7 @@ class Wire {
   }
 
   OperationLedger operations;
+  std::atomic<bool> given_up{false};  // a check has failed: next() waits no more
 
  private:
   bool take(Packet& packet, DWORD milliseconds) {
@@ -239,25 +250,30 @@ LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlappe
 
 LAB_TEST(Lab03, OperationsComeFromFourThreadsAtOnce, "N9", "lab03_overlapped_ex/README.md#step-1") {
   lab::HeapOperations operations;
-  STEP("four threads acquire, fill and release operations");
-  const auto churn = [&](int me) {
-    std::array<OverlappedEx*, 16> mine{};
-    for (int round = 0; round < 100; ++round) {
-      for (std::size_t i = 0; i < mine.size(); ++i) {
-        mine[i] = operations.acquire(OpKind::send);
-        std::memset(mine[i]->buffer, me * 16 + static_cast<int>(i), sizeof mine[i]->buffer);
+  STEP("four threads acquire, mark and release operations");
+  std::atomic<int> ready{0};
+  const auto churn = [&](std::uint32_t me) {
+    ++ready;
+    while (ready < 4) std::this_thread::yield();  // all begin together
+    std::array<OverlappedEx*, 8> mine{};
+    for (std::uint32_t round = 0; round < 1000; ++round) {
+      const std::uint32_t mark = round * 4 + me;
+      for (OverlappedEx*& op : mine) {
+        op = operations.acquire(OpKind::send);
+        std::memcpy(op->buffer, &mark, sizeof mark);
       }
-      for (std::size_t i = 0; i < mine.size(); ++i) {
-        const char mark = static_cast<char>(me * 16 + static_cast<int>(i));
-        check("nobody else has the same operation",
-              mine[i]->buffer[0] == mark && mine[i]->buffer[lab::kBufferSize - 1] == mark);
-        operations.release(mine[i]);
+      if (round % 16 == 0) std::this_thread::yield();
+      for (OverlappedEx* op : mine) {
+        check("nobody else has the same operation", std::memcmp(op->buffer, &mark, sizeof mark) == 0);
+        operations.release(op);
       }
     }
   };
   {
     std::vector<std::unique_ptr<Background>> threads;
-    for (int i = 0; i < 4; ++i) threads.push_back(std::make_unique<Background>("acquire and release", [&churn, i] { churn(i); }));
+    for (std::uint32_t me = 0; me < 4; ++me) {
+      threads.push_back(std::make_unique<Background>("acquire and release", [&churn, me] { churn(me); }));
+    }
     for (auto& thread : threads) thread->finish();
   }
   check_equal("in_use() in the end", operations.in_use(), 0u);
@@ -570,6 +586,9 @@ LAB_TEST(Lab03, SendsOfFourThreadsArriveWhole, "N7, N9, N18", "lab03_overlapped_
     text[0] = static_cast<char>(thread);
     return text;
   };
+  check("post_send returns true", post(wire, "ready"));
+  check_same_bytes("what the client gets", wire.client.receive(5), "ready");
+  wire.done(wire.next());
   std::vector<std::unique_ptr<Background>> threads;
   for (std::size_t me = 0; me < kThreads; ++me) {
     threads.push_back(std::make_unique<Background>("post_send", [&wire, message, me] {
@@ -583,6 +602,10 @@ LAB_TEST(Lab03, SendsOfFourThreadsArriveWhole, "N7, N9, N18", "lab03_overlapped_
       wire.done(packet);
     }
   });
+  struct GiveUp {
+    Wire& wire;
+    ~GiveUp() { wire.given_up = true; }
+  } at_the_end{wire};
   STEP("the client reads: each message whole, and those of one thread in order");
   std::array<std::size_t, kThreads> seen{};
   for (std::size_t i = 0; i < kThreads * kEach; ++i) {

@@ -155,8 +155,7 @@ class TestServer {
   Guest enter_without_receive() {
     Guest guest{TestClient(parts_->listener.port), std::make_shared<lab::Connection>()};
     guest.connection->socket = parts_->listener.accept();
-    const int yes = 1;
-    ::setsockopt(guest.connection->socket.get(), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&yes), sizeof yes);
+    lab::set_no_delay(guest.connection->socket);
     check("the table takes the client", parts_->clients.insert(guest.connection));
     const auto socket = reinterpret_cast<HANDLE>(guest.connection->socket.get());
     const auto key = reinterpret_cast<ULONG_PTR>(static_cast<lab::Client*>(guest.connection.get()));
@@ -620,6 +619,8 @@ LAB_TEST(Lab04, MessagesOfManyThreadsStayWhole, "N18", "lab04_worker/README.md#c
     text[3] = static_cast<char>(text.size() % 256);
     return text;
   };
+  check("send_bytes returns true", send(server, guest, "ready"));
+  check_same_bytes("what the client gets", guest.client.receive(5), "ready");
   std::vector<std::unique_ptr<Background>> threads;
   for (std::size_t me = 0; me < kThreads; ++me) {
     threads.push_back(std::make_unique<Background>("send_bytes", [&, me] {
@@ -631,6 +632,10 @@ LAB_TEST(Lab04, MessagesOfManyThreadsStayWhole, "N18", "lab04_worker/README.md#c
       }
     }));
   }
+  struct Close {
+    Guest& guest;
+    ~Close() { guest.connection->close(); }  // after a failed check this ends the threads
+  } at_the_end{guest};
   std::array<std::size_t, kThreads> seen{};
   for (std::size_t i = 0; i < kThreads * kEach; ++i) {
     const std::string head = guest.client.receive(4);
