@@ -496,12 +496,13 @@ class Accepting {
 
 // The client that the loop made for this peer.
 std::shared_ptr<Client> client_of(const Events& events, const TestClient& peer) {
+  const std::uint16_t port = peer.local_port();
   for (const auto& client : events.clients()) {
-    if (client->peer.port == peer.local_port()) return client;
+    if (client->peer.port == port) return client;
   }
   std::string ports;
   for (const auto& client : events.clients()) ports += " " + std::to_string(client->peer.port);
-  fail("expected a client with the peer port " + std::to_string(peer.local_port()) + ", but the ports were" + ports);
+  fail("expected a client with the peer port " + std::to_string(port) + ", but the ports were" + ports);
 }
 
 void check_no_problem(const Events& events) {
