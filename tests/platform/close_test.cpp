@@ -58,7 +58,7 @@ TEST_F(CloseInFlight, OnlyThatSocketsOperationsFail) {
 TEST_F(CloseInFlight, FromAnotherThreadWhileOneWaits) {
   Op& op = start_recv(pair_.server, 10);
   Packet packet;
-  Blocking waiter([&] { packet = dequeue(port_.get()); });
+  Blocking waiter([&] { packet = dequeue(port_.get(), kLongWait); });
   std::thread([&] { pair_.server.close(); }).join();
   waiter.join();
   enter(packet.overlapped);

@@ -186,11 +186,38 @@ TEST(PortWait, NeedsAnOpenPort) {
 TEST(PortWait, IsEndedByAPost) {
   Port port;
   Packet packet;
-  Blocking call([&] { packet = dequeue(port.get()); });
+  Blocking call([&] { packet = dequeue(port.get(), kLongWait); });
   ASSERT_TRUE(::PostQueuedCompletionStatus(port.get(), 3, 4, nullptr));
   call.join();
   EXPECT_TRUE(packet.ok);
   EXPECT_EQ(packet.key, 4u);
+}
+
+// Whoever has posted waits for the answer: so each post meets a thread that waits, or is about to.
+TEST(PortWait, IsEndedByEachPostOfAnExchange) {
+  constexpr ULONG_PTR kRounds = 100;
+  Port here;
+  Port there;
+  ULONG_PTR answered = 0;
+  ULONG_PTR echoed = 0;
+  {
+    Blocking echo([&] {
+      while (echoed < kRounds) {
+        const Packet packet = dequeue(there.get(), kLongWait);
+        if (!packet.ok || packet.key != ++echoed) return;
+        ::PostQueuedCompletionStatus(here.get(), 0, packet.key, nullptr);
+      }
+    });
+    Blocking ask([&] {
+      while (answered < kRounds) {
+        ::PostQueuedCompletionStatus(there.get(), 0, answered + 1, nullptr);
+        const Packet packet = dequeue(here.get(), kLongWait);
+        if (!packet.ok || packet.key != ++answered) return;
+      }
+    });
+  }
+  EXPECT_EQ(echoed, kRounds);
+  EXPECT_EQ(answered, kRounds);
 }
 
 TEST(PortClose, TwiceIsAnError) {
@@ -209,7 +236,7 @@ TEST(PortClose, WithPacketsQueuedIsAllowed) {
 
 // Who comes after the close gets "invalid handle"; who was waiting gets "abandoned". The delay grows until one waited.
 TEST(PortClose, WakesItsWaiters) {
-  const DWORD patience = on_wine() ? 300 : kWait;
+  const DWORD patience = on_wine() ? 300 : kLongWait;
   for (int delay = 1; delay <= 256; delay *= 2) {
     Port port;
     const HANDLE handle = port.get();

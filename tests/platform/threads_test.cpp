@@ -18,9 +18,9 @@ class Workers {
     for (int i = 0; i < count; ++i) {
       threads_.push_back(std::make_unique<Blocking>([this, i, handle] {
         for (;;) {
-          const Packet packet = dequeue(port_);
+          const Packet packet = dequeue(port_, kLongWait);
           if (!packet.ok && packet.overlapped == nullptr) {
-            ++starved_;   // nothing for kWait: the test has failed, and the worker ends
+            ++starved_;   // the wait itself failed: so has the test, and the worker ends
             return;
           }
           if (packet.key == kQuit) return;

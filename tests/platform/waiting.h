@@ -13,7 +13,10 @@
 
 namespace net {
 
-inline constexpr unsigned kWait = 5000;   // ms; for any one wait
+inline constexpr unsigned kWait = 5000;             // ms; for any one wait
+// For a call in a Blocking that something else must end. Longer than join() waits for it: a call that is not ended but
+// finds its result when its own time is up fails too.
+inline constexpr unsigned kLongWait = 4 * kWait;
 
 // Calls `step` until it returns true. False after kWait.
 inline bool within_wait(const std::function<bool()>& step) {
