@@ -60,6 +60,11 @@ int run_tool(std::vector<std::string> words) {
   test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers");
   test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
+  CLI::App* bots_command = app.add_subcommand("bots", "build and run players for labs 5 and 6; options go to them, also --help");
+  bots_command->set_help_flag();
+  bots_command->prefix_command();
+  bots_command->footer("Example: lab bots --port 4000 --bots 200");
+
   CLI::App* bench_command = app.add_subcommand("bench", "build and run the measurements; its options go to them, also --help");
   bench_command->add_option("--platform", platform, "wine measures the Windows programs on Wine; stands first");
   bench_command->set_help_flag();
@@ -71,16 +76,17 @@ int run_tool(std::vector<std::string> words) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && !*run_command && !*bench_command) throw UsageError("options behind -- are for run and bench");
+  if (!behind.empty() && (*check_command || *test_command)) throw UsageError("options behind -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
   check_options.platform = platform;
   if (*check_command) return check(workspace, check_options);
   if (*test_command) return run_suite(workspace, suite_options);
-  if (*bench_command) {
-    std::vector<std::string> arguments = bench_command->remaining();
+  if (*bots_command || *bench_command) {
+    std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());
+    if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
     return run_bench(workspace, platform, arguments, jobs);
   }
   return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);
