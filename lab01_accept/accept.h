@@ -49,6 +49,7 @@ class ClientTable {
 
   // Gives the client its id and puts it into the table. Ids count up from 1, and no id is ever given twice, not even
   // after its client has gone. Returns false when the table is full; the client is then unchanged.
+  // REQUIRES: the client is in no table.
   bool insert(const std::shared_ptr<Client>& client);
 
   // Takes a client out. Returns true to the one caller who took it out, false when the id is not in the table.
@@ -97,7 +98,8 @@ class AcceptEvents {
 //   accept -> make_client -> give it the socket and the peer -> insert -> on_client
 //                                                                 \-> full: close the socket, on_refused
 //
-// Another thread ends the loop. It sets `stopping`, then closes `listener`; accept then fails.
+// Another thread ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure is no error,
+// and a connection that still comes in then is closed: once `stopping` is set, the loop calls nothing and returns.
 //
 // An error of accept is the fate of one connection, not of the server: WSAECONNRESET (the client left before we came),
 // WSAEMFILE and WSAENOBUFS (too many sockets or too little memory, for the moment), WSAEINTR, WSAENETDOWN and the like.

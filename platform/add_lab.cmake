@@ -55,7 +55,7 @@ function(add_lab)
   set(test_source ${PROJECT_SOURCE_DIR}/tests/${lab}_test.cpp)
   if(EXISTS ${test_source})
     add_library(${lab}_test_code OBJECT ${test_source})
-    target_link_libraries(${lab}_test_code PRIVATE ${lab}_given test_support lab_options)
+    target_link_libraries(${lab}_test_code PRIVATE ${lab}_given test_support lab_test_options)
   endif()
 
   foreach(variant IN ITEMS ${lab} ${lab}_graded ${lab}_solution)
