@@ -562,9 +562,11 @@ LAB_TEST(Lab03, SendThatCannotBePostedLeavesNothing, "N9", "lab03_overlapped_ex/
                           const std::string& why) {
     STEP("post_send on " + why);
     connection->bytes_in_flight = 1000;  // of other sends
+    const bool open = static_cast<bool>(connection->lock());
     check("post_send returns false", !lab::post_send(operations, connection, "bytes", 5));
     check_equal("the number of operations that are out", operations.in_use(), 0u);
     check_equal("bytes_in_flight", connection->bytes_in_flight.load(), 1000u);
+    check("the connection is as open or closed as before", static_cast<bool>(connection->lock()) == open);
     check_equal("the number of references to the connection", connection.use_count(), 1);
     connection->bytes_in_flight = 0;
   };

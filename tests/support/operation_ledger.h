@@ -11,6 +11,7 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,7 +38,11 @@ class OperationLedger : public lab::OperationSource {
     for (auto& slot : back_) shut(*slot, false);
   }
 
+  // Runs in the middle of the code under test, at the beginning of each acquire. Set it while nobody else acquires.
+  std::function<void()> before_acquire;
+
   lab::OverlappedEx* acquire(lab::OpKind kind) override {
+    if (before_acquire) before_acquire();
     std::lock_guard lock(mutex_);
     if (left_to_give_ == 0) return nullptr;
     --left_to_give_;
