@@ -24,7 +24,7 @@ std::string progress_of(const std::string& line) {
 Ended run_step(Command command, std::ofstream& log, Progress& progress) {
   std::string line;
   command.on_output = [&](std::string_view piece) {
-    log << piece;
+    log << piece << std::flush;
     for (const char c : piece) {
       if (c != '\n') {
         line += c;
@@ -36,9 +36,7 @@ Ended run_step(Command command, std::ofstream& log, Progress& progress) {
   };
   for (const std::string& arg : command.args) log << arg << ' ';
   log << "\n" << std::flush;
-  Ended ended = run(command);
-  log << std::flush;
-  return ended;
+  return run(command);
 }
 
 bool configured(const BuildFolder& folder) {

@@ -49,7 +49,8 @@ class Checker {
       if (stop_at_first && !result.full()) break;
     }
     report_.interrupted = interrupted();
-    if (report_.labs.size() > 1 || report_.interrupted) print_summary(report_);
+    if (report_.labs.size() > 1) print_summary(report_);
+    if (report_.interrupted) std::printf("interrupted: this is what was done so far\n");
     return exit_code();
   }
 
@@ -122,6 +123,7 @@ class Checker {
     }
     std::vector<TestRun> runs;
     for (std::size_t i = 0; i < graded.size(); ++i) runs.push_back({&program, graded[i].seconds, &result.tests[i]});
+    progress_.detail("0/" + std::to_string(runs.size()));
     run_tests(runs, std::min(options_.jobs, platform_.most_jobs), [&](std::size_t done) {
       progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
     });

@@ -108,24 +108,25 @@ bool has_ended(pid_t pid) {
 
 // Waits for the child to end; ends it when its time is up. It is not reaped yet, so its group cannot be another's.
 Ended::How wait_for(pid_t pid, const Command& command, Fd& output, BoundedText& text, Clock::time_point start) {
-  using std::chrono::duration;
   Ended::How how = Ended::How::exited;
-  Clock::time_point asked{};
-  while (!has_ended(pid)) {
+  Clock::time_point last{};  // when patience ends
+  // An interrupted build has ended when nobody holds its output: Ninja outlives the `cmake` that started it, and it is
+  // Ninja that stops the compilers.
+  while (!has_ended(pid) || (how == Ended::How::interrupted && output.open() && Clock::now() < last)) {
     pollfd wait{output.get(), POLLIN, 0};
     const int ready = ::poll(&wait, output.open() ? 1 : 0, output.open() ? 50 : 2);
     if (ready > 0 && !read_some(output.get(), command, text)) output.close();
     const Clock::time_point now = Clock::now();
-    if (command.limit > 0 && duration<double>(now - start).count() > command.limit && how == Ended::How::exited) {
+    if (how == Ended::How::interrupted && now > last) ::kill(-pid, SIGKILL);
+    if (how != Ended::How::exited) continue;
+    if (command.limit > 0 && std::chrono::duration<double>(now - start).count() > command.limit) {
       how = Ended::How::timed_out;
       ::kill(-pid, SIGKILL);
-    }
-    if (g_interrupted && how == Ended::How::exited) {
+    } else if (g_interrupted) {
       how = Ended::How::interrupted;
-      asked = now;
+      last = now + std::chrono::seconds(2);
       ::kill(-pid, SIGTERM);  // a build puts away what is half done
     }
-    if (how == Ended::How::interrupted && now - asked > std::chrono::seconds(1)) ::kill(-pid, SIGKILL);
   }
   return how;
 }

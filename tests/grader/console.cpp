@@ -133,7 +133,6 @@ void print_summary(const Report& report) {
     seconds += lab.seconds;
   }
   std::printf("%s  %d/%d  %s\n", padded("all", 24).c_str(), earned, possible, in_seconds(seconds).c_str());
-  if (report.interrupted) std::printf("interrupted: this is what was done so far\n");
   std::fflush(stdout);
 }
 

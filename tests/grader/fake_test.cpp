@@ -38,7 +38,7 @@ TEST(Fake, PrintsWithoutEnd) {
 TEST(Fake, ClosesStdout) { std::fclose(stdout); }
 TEST(Fake, ClosesStdoutAndIsWrong) {
   std::fclose(stdout);
-  ADD_FAILURE();
+  ADD_FAILURE() << "the message";
 }
 TEST(Fake, IsSkipped) { GTEST_SKIP(); }
 TEST(Fake, FailsAtTheEnd) {

@@ -51,6 +51,10 @@ TEST(Verdicts, OnlyAPassIsAPass) {
   EXPECT_VERDICT("Fake.IsNotStartedInAThread", not_started);
 }
 
+TEST(Verdicts, AClosedStdoutHidesNoFailure) {
+  EXPECT_NE(result_of("Fake.ClosesStdoutAndIsWrong").output.find("the message"), std::string::npos);
+}
+
 TEST(Verdicts, EndsOfEveryKindAreCrashes) {
   EXPECT_VERDICT("Fake.Crashes", crash);
   EXPECT_VERDICT("Fake.Aborts", crash);

@@ -16,6 +16,9 @@ std::optional<std::vector<Reported>> parse_report(const std::string& json) {
         test.name = suite.at("name").get<std::string>() + "." + entry.at("name").get<std::string>();
         test.ran = entry.value("status", "") == "RUN" && entry.value("result", "") == "COMPLETED";
         test.failed = entry.contains("failures");
+        for (const nlohmann::json& failure : entry.value("failures", nlohmann::json::array())) {
+          test.message += failure.value("failure", "") + "\n";
+        }
         tests.push_back(test);
       }
     }
@@ -118,6 +121,8 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   }
   if (!one) return set(test, Verdict::grader_error, "the test program ran " + std::to_string(report->size()) + " tests, not this one");
   if (report->front().failed) {
+    const std::string& message = report->front().message;  // the only trace when the code under test closed stdout
+    if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
     const auto expected = line_after(test.output, "story: expected");
     return set(test, Verdict::wrong, expected ? "expected" + *expected : "");
   }

@@ -15,6 +15,7 @@ struct Reported {
   std::string name;  // "Suite.Name"
   bool ran = false;  // to its end, not skipped
   bool failed = false;
+  std::string message;  // of its failures
 };
 
 // GoogleTest's JSON, of a run or of --gtest_list_tests. Nothing when it is not such a report.

@@ -125,6 +125,7 @@ class Suite {
     }
     std::vector<TestRun> runs;
     for (auto& [program, result] : tests) runs.push_back({program, kLimit, &result});
+    progress_.detail("0/" + std::to_string(runs.size()));
     run_tests(runs, std::min(options_.jobs, platform.most_jobs), [&](std::size_t done) {
       progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
     });
