@@ -231,7 +231,8 @@ void check_told(const std::string& who, TestClient& client, const Bytes& expecte
 Bytes next_packet(TestClient& client) {
   const std::string length = client.receive(1);
   const auto size = static_cast<unsigned char>(length[0]);
-  if (size < 2 || size > lab::kMaxPacketSize) fail("expected a packet from the server, but its length is " + to_text(size));
+  if (size < 2 || size > lab::kMaxPacketSize)
+    fail("expected a packet from the server, but its length is " + to_text(size));
   return bytes_of(length + client.receive(size - 1));
 }
 
@@ -327,7 +328,8 @@ LAB_TEST(Lab05, EveryLengthIsAPacket, "N20", kStep1) {
     const Bytes stream = joined(packets);
     const std::string when = "length " + to_text(length);
     check_cut(when, packets, stream, {});
-    for (std::size_t cut = 1; cut <= length; ++cut) check_cut(when + ", cut after " + to_text(cut), packets, stream, {cut});
+    for (std::size_t cut = 1; cut <= length; ++cut)
+      check_cut(when + ", cut after " + to_text(cut), packets, stream, {cut});
   }
 }
 
@@ -382,7 +384,8 @@ LAB_TEST(Lab05, BadLengthEndsAtOnce, "N20", kStep1) {
 LAB_TEST(Lab05, SinkErrorStops, "N15", kStep1) {
   const auto packets = packets_of({3, 5, 2, 22, 4});
   const Bytes stream = joined(packets);
-  for (const ProtocolError error : {ProtocolError::unknown_type, ProtocolError::bad_name, ProtocolError::world_is_full}) {
+  for (const ProtocolError error :
+       {ProtocolError::unknown_type, ProtocolError::bad_name, ProtocolError::world_is_full}) {
     for (std::size_t stop_at = 1; stop_at <= packets.size(); ++stop_at) {
       for (const std::size_t cut : {0, 1, 2, 4, 6, 8, 9, 12, 15, 31, 33}) {
         lab::Reassembler reassembler;
@@ -391,7 +394,8 @@ LAB_TEST(Lab05, SinkErrorStops, "N15", kStep1) {
         sink.stop_with = error;
         ProtocolError got = feed(reassembler, sink, stream, 0, cut);
         if (got == ProtocolError::none) got = feed(reassembler, sink, stream, cut, stream.size());
-        const std::string when = "when the sink refuses packet " + to_text(stop_at) + " (cut after byte " + to_text(cut) + ")";
+        const std::string when =
+            "when the sink refuses packet " + to_text(stop_at) + " (cut after byte " + to_text(cut) + ")";
         check_error(when + ", what feed returns", got, error);
         check_equal(when + ", the number of packets that came out", sink.packets.size(), stop_at);
       }
@@ -474,7 +478,8 @@ LAB_TEST(Lab05, StaysInItsMemory, "N21", kStep1) {
                   std::equal(guard.begin(), guard.end(), guarded->after));
         if (error != ProtocolError::none) break;
         waiting[run].push_back(guarded->reassembler.waiting());
-        check("seed " + to_text(seed) + ", less than the largest packet waits", waiting[run].back() < lab::kMaxPacketSize);
+        check("seed " + to_text(seed) + ", less than the largest packet waits",
+              waiting[run].back() < lab::kMaxPacketSize);
         begin += size;
       }
       seen[run] = sink.packets;
@@ -523,8 +528,8 @@ LAB_TEST(Lab05, LoginPackets, "N15", kStep2) {
     for (const std::size_t at : {0, 3, 6}) {
       Bytes name = bytes_of("charles");
       name[at] = static_cast<unsigned char>(value);
-      check_error("a log-in with the byte " + hex({static_cast<unsigned char>(value)}) + " in its name", log_in_as(name),
-                  value >= 0x21 && value <= 0x7E ? ProtocolError::none : ProtocolError::bad_name);
+      check_error("a log-in with the byte " + hex({static_cast<unsigned char>(value)}) + " in its name",
+                  log_in_as(name), value >= 0x21 && value <= 0x7E ? ProtocolError::none : ProtocolError::bad_name);
     }
   }
   STEP("a name that is too long and has a bad byte");
@@ -563,7 +568,8 @@ LAB_TEST(Lab05, MovePackets, "N15", kStep2) {
   STEP("a move comes before the log-in");
   check_error("the move", process(arena.world, seat.player, move_packet(Direction::up)), ProtocolError::not_logged_in);
   STEP("bad moves come before the log-in: what is wrong with the packet itself comes first");
-  check_error("a move without a direction", process(arena.world, seat.player, {2, lab::CS_MOVE}), ProtocolError::wrong_size);
+  check_error("a move without a direction", process(arena.world, seat.player, {2, lab::CS_MOVE}),
+              ProtocolError::wrong_size);
   check_error("a move with the direction 4", process(arena.world, seat.player, {3, lab::CS_MOVE, 4}),
               ProtocolError::bad_direction);
   STEP("the player logs in");
@@ -572,9 +578,10 @@ LAB_TEST(Lab05, MovePackets, "N15", kStep2) {
   PlayerAt place = check_login_ok(seat.client);
   STEP("bad moves come");
   for (const std::size_t size : {2, 4, 5, 22, 250}) {
-    check_error("a move of " + to_text(size) + " bytes",
-                process(arena.world, seat.player, Bytes{static_cast<unsigned char>(size), lab::CS_MOVE} + Bytes(size - 2, 1)),
-                ProtocolError::wrong_size);
+    check_error(
+        "a move of " + to_text(size) + " bytes",
+        process(arena.world, seat.player, Bytes{static_cast<unsigned char>(size), lab::CS_MOVE} + Bytes(size - 2, 1)),
+        ProtocolError::wrong_size);
   }
   for (const unsigned direction : {4u, 5u, 127u, 128u, 253u, 255u}) {
     check_error("a move with the direction " + to_text(direction),
@@ -740,7 +747,8 @@ LAB_TEST(Lab05, MovesWaitAndGoTogether, "N22", kWorld) {
   a = {a.id, a.x + 10 * (next.x - a.x), a.y};
   check("the server goes on", arena.receive(ann, Bytes(moves.begin(), moves.end() - 1)));
   check("the server goes on", arena.receive(ann, Bytes(moves.end() - 1, moves.end())));
-  check_equal("the number of sends: one for each who sees it, until that has completed", arena.world.stats().sends, sends + 2);
+  check_equal("the number of sends: one for each who sees it, until that has completed", arena.world.stats().sends,
+              sends + 2);
   STEP("meanwhile bob makes a step");
   const auto [his_direction, his_next] = step_from(b);
   b = his_next;

@@ -27,7 +27,8 @@ bool has_right_size(unsigned type, std::size_t body) {
 
 void View::fail(const std::string& what) const {
   const Life& life = truth_->lives[life_];
-  throw CheckFailed{"bot " + std::to_string(life.bot) + (logged_in() ? " (" + player_text(life.id) + ") " : " ") + what};
+  throw CheckFailed{"bot " + std::to_string(life.bot) + (logged_in() ? " (" + player_text(life.id) + ") " : " ") +
+                    what};
 }
 
 void View::told(std::string_view packet) {
