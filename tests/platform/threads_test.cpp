@@ -185,7 +185,7 @@ TEST_F(OneSocket, ARecvOutlivesTheThreadThatStartedIt) {
 
 // N18: four threads send packets on one socket. Any order of packets is right; a mixed one is not.
 TEST_F(OneSocket, PacketsOfFourSendersAreNeverMixed) {
-  constexpr std::size_t kEach = 50;
+  constexpr std::size_t kEach = 200;   // 8 MB: more than fits below, so they are still sending while we read
   constexpr std::size_t kSize = 10000;
   struct Send {
     OVERLAPPED overlapped{};
@@ -202,12 +202,19 @@ TEST_F(OneSocket, PacketsOfFourSendersAreNeverMixed) {
         Send& send = sends[t * kEach + i];
         WSABUF buffer{kSize, send.bytes.data()};
         if (::WSASend(pair_.server.get(), &buffer, 1, nullptr, 0, &send.overlapped, nullptr) != 0 && ::WSAGetLastError() != WSA_IO_PENDING) ++failed;
+        std::this_thread::yield();
       }
       // Wine 8.0 sometimes never completes a send whose thread has ended, so these stay.
       while (!finished) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }));
   }
-  const std::string got = receive_while_waiting(pair_.client, sends.size() * kSize);
+  std::atomic<std::size_t> completed{0};
+  std::string got;
+  {
+    Workers workers(port_.get(), 2, [&](int, const Packet& packet) { completed += packet.ok && packet.bytes == kSize; });
+    got = receive(pair_.client, sends.size() * kSize).bytes;
+    EXPECT_TRUE(within_wait([&] { return completed == sends.size(); })) << completed << " sends completed whole";
+  }
   finished = true;
   senders.clear();
   ASSERT_EQ(failed, 0);
