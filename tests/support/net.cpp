@@ -51,12 +51,19 @@ void TestClient::start_connect(std::uint16_t port) {
 }
 
 void TestClient::finish_connect() {
-  const bool connected = eventually([&] {
+  int error = 0;
+  bool connected = false;
+  eventually([&] {
     sockaddr_in address{};
     int size = sizeof address;
-    return ::getpeername(socket_.get(), raw(address), &size) == 0;
+    connected = ::getpeername(socket_.get(), raw(address), &size) == 0;
+    size = sizeof error;
+    if (!connected) ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, reinterpret_cast<char*>(&error), &size);
+    return connected || error != 0;  // refused: waiting longer changes nothing
   });
-  if (!connected) fail("expected that the server's port takes a connection, but nobody answers there");
+  if (connected) return;
+  fail("expected that the server's port takes a connection, but " +
+       (error != 0 ? with_code("connect", error) : std::string("nobody answers there")));
 }
 
 std::uint16_t TestClient::local_port() const { return port_of(socket_.get()); }
