@@ -4,7 +4,7 @@
 include(FetchContent)
 set(FETCHCONTENT_QUIET ON)
 
-function(lab_header_package target folder)   # folder: below /usr/include, for example CLI
+function(lab_header_package target folder)   # folder, and more: below /usr/include, for example CLI
   if(TARGET ${target} OR NOT CMAKE_CROSSCOMPILING)
     return()
   endif()
@@ -14,7 +14,9 @@ function(lab_header_package target folder)   # folder: below /usr/include, for e
   endif()
   set(dir ${CMAKE_BINARY_DIR}/packages/${folder})
   file(MAKE_DIRECTORY ${dir})
-  file(CREATE_LINK ${${folder}_HOST_DIR}/${folder} ${dir}/${folder} SYMBOLIC)
+  foreach(entry IN ITEMS ${folder} ${ARGN})
+    file(CREATE_LINK ${${folder}_HOST_DIR}/${entry} ${dir}/${entry} SYMBOLIC)
+  endforeach()
   add_library(lab_${folder}_headers INTERFACE)
   target_include_directories(lab_${folder}_headers SYSTEM INTERFACE ${dir})
   add_library(${target} ALIAS lab_${folder}_headers)
