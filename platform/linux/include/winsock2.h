@@ -72,7 +72,8 @@ void WSASetLastError(int error);
 #define WSA_FLAG_OVERLAPPED 0x01
 #define WSA_FLAG_NO_HANDLE_INHERIT 0x80
 // The protocol info must be null.
-SOCKET WSASocketW(int family, int type, int protocol, std::nullptr_t protocol_info, GROUP group, DWORD flags);
+using LPWSAPROTOCOL_INFOW = std::nullptr_t;
+SOCKET WSASocketW(int family, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP group, DWORD flags);
 
 // POSIX's socket has the same parameters. A family or a type written by name is an enumerator, and makes these the
 // better match. Were both kept in int variables, the call would be POSIX's: use WSASocketW for that.
@@ -97,16 +98,18 @@ int shutdown(SOCKET s, int how);
 int closesocket(SOCKET s);
 
 // Completion routines are not supported: the last argument must be null.
+using LPWSAOVERLAPPED_COMPLETION_ROUTINE = std::nullptr_t;
 int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags, LPWSAOVERLAPPED overlapped,
-            std::nullptr_t routine);
+            LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED overlapped,
-            std::nullptr_t routine);
+            LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
 // What stands for a SOCKET: it, and what converts to it. An int does too, but an int is a POSIX descriptor.
 template <class S>
 concept AnySocket = std::convertible_to<S, SOCKET> && !std::same_as<S, int>;
 
 namespace win32_linux {
+SOCKET socket(int family, int type, int protocol);
 int bind(SOCKET s, const sockaddr* name, int length);
 int connect(SOCKET s, const sockaddr* name, int length);
 int setsockopt(SOCKET s, int level, int option, const char* value, int length);

@@ -1,4 +1,5 @@
 // The completion port's calls.
+#include "real_calls.h"
 #include "port.h"
 #include "socket.h"
 
@@ -23,7 +24,7 @@ HANDLE make_port(DWORD concurrency) {
 
 }  // namespace
 
-HANDLE CreateIoCompletionPort(HANDLE file, HANDLE existing_port, ULONG_PTR key, DWORD concurrent_threads) {
+HANDLE real::CreateIoCompletionPort(HANDLE file, HANDLE existing_port, ULONG_PTR key, DWORD concurrent_threads) {
   if (file == INVALID_HANDLE_VALUE) {
     return existing_port ? refuse(ERROR_INVALID_PARAMETER) : make_port(concurrent_threads);
   }
@@ -38,7 +39,7 @@ HANDLE CreateIoCompletionPort(HANDLE file, HANDLE existing_port, ULONG_PTR key, 
   return refuse(error);
 }
 
-BOOL GetQueuedCompletionStatus(HANDLE handle, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED* overlapped,
+BOOL real::GetQueuedCompletionStatus(HANDLE handle, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED* overlapped,
                                DWORD milliseconds) {
   *overlapped = nullptr;   // tells "no packet" from "a packet that failed"
   OVERLAPPED_ENTRY entry;
@@ -56,7 +57,7 @@ BOOL GetQueuedCompletionStatus(HANDLE handle, LPDWORD bytes, PULONG_PTR key, LPO
   return FALSE;
 }
 
-BOOL GetQueuedCompletionStatusEx(HANDLE handle, LPOVERLAPPED_ENTRY entries, ULONG count, PULONG removed,
+BOOL real::GetQueuedCompletionStatusEx(HANDLE handle, LPOVERLAPPED_ENTRY entries, ULONG count, PULONG removed,
                                  DWORD milliseconds, BOOL) {   // no APCs here, so it is never alerted
   DWORD error = ERROR_INVALID_HANDLE;
   *removed = 0;
@@ -70,7 +71,7 @@ BOOL GetQueuedCompletionStatusEx(HANDLE handle, LPOVERLAPPED_ENTRY entries, ULON
   return FALSE;
 }
 
-BOOL PostQueuedCompletionStatus(HANDLE handle, DWORD bytes, ULONG_PTR key, LPOVERLAPPED overlapped) {
+BOOL real::PostQueuedCompletionStatus(HANDLE handle, DWORD bytes, ULONG_PTR key, LPOVERLAPPED overlapped) {
   const Ref<Port> port = find_port(handle);
   if (!port) {
     SetLastError(ERROR_INVALID_HANDLE);

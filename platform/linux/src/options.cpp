@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "real_calls.h"
 #include "socket.h"
 
 using namespace win32_linux;
@@ -69,21 +70,21 @@ int get_option(Socket& socket, int level, int option, char* value, int* length) 
 
 }  // namespace
 
-int win32_linux::setsockopt(SOCKET s, int level, int option, const char* value, int length) {
+int real::setsockopt(SOCKET s, int level, int option, const char* value, int length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   const int error = set_option(*socket, level, option, value, length);
   return error == 0 ? 0 : fail(error);
 }
 
-int getsockopt(SOCKET s, int level, int option, char* value, int* length) {
+int real::getsockopt(SOCKET s, int level, int option, char* value, int* length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   const int error = get_option(*socket, level, option, value, length);
   return error == 0 ? 0 : fail(error);
 }
 
-int ioctlsocket(SOCKET s, long command, u_long* value) {
+int real::ioctlsocket(SOCKET s, long command, u_long* value) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   if (!value) return fail(WSAEFAULT);

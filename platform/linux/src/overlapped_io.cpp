@@ -1,4 +1,5 @@
 // WSARecv, WSASend, CancelIoEx, SetFileCompletionNotificationModes.
+#include "real_calls.h"
 #include "socket.h"
 
 using namespace win32_linux;
@@ -22,7 +23,7 @@ Operation* make_operation(const WSABUF* buffers, DWORD count, OVERLAPPED* overla
 
 }  // namespace
 
-int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags, LPWSAOVERLAPPED overlapped,
+int real::WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags, LPWSAOVERLAPPED overlapped,
             std::nullptr_t) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
@@ -45,7 +46,7 @@ int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD f
   return 0;
 }
 
-int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED overlapped,
+int real::WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED overlapped,
             std::nullptr_t) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
@@ -62,7 +63,7 @@ int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, 
   return 0;
 }
 
-BOOL CancelIoEx(HANDLE file, LPOVERLAPPED overlapped) {
+BOOL real::CancelIoEx(HANDLE file, LPOVERLAPPED overlapped) {
   const Ref<Socket> socket = find_socket(reinterpret_cast<SOCKET>(file));
   const DWORD error = socket ? socket->cancel(overlapped) : ERROR_INVALID_HANDLE;
   if (error == NO_ERROR) return TRUE;
@@ -70,7 +71,7 @@ BOOL CancelIoEx(HANDLE file, LPOVERLAPPED overlapped) {
   return FALSE;
 }
 
-BOOL SetFileCompletionNotificationModes(HANDLE file, UCHAR flags) {
+BOOL real::SetFileCompletionNotificationModes(HANDLE file, UCHAR flags) {
   const Ref<Socket> socket = find_socket(reinterpret_cast<SOCKET>(file));
   DWORD error = NO_ERROR;
   if (flags & ~(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE)) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 
+#include "real_calls.h"
 #include "socket.h"
 
 using namespace win32_linux;
@@ -78,7 +79,7 @@ int WSACleanup() {
   return 0;
 }
 
-SOCKET WSASocketW(int family, int type, int protocol, std::nullptr_t, GROUP group, DWORD flags) {
+SOCKET real::WSASocketW(int family, int type, int protocol, std::nullptr_t, GROUP group, DWORD flags) {
   if (startups.load(std::memory_order_relaxed) == 0) return refuse(WSANOTINITIALISED);
   if (family != AF_INET && family != AF_INET6) return refuse(WSAEAFNOSUPPORT);
   if (type != SOCK_STREAM) return refuse(WSAESOCKTNOSUPPORT);   // only TCP here
@@ -91,29 +92,23 @@ SOCKET WSASocketW(int family, int type, int protocol, std::nullptr_t, GROUP grou
   return open_socket(fd, flags & WSA_FLAG_OVERLAPPED);
 }
 
-SOCKET socket(win32_linux::Family family, int type, int protocol) {
-  return WSASocketW(family, type, protocol, nullptr, 0, WSA_FLAG_OVERLAPPED);
-}
-SOCKET socket(int family, __socket_type type, int protocol) {
-  return WSASocketW(family, type, protocol, nullptr, 0, WSA_FLAG_OVERLAPPED);
-}
-SOCKET socket(win32_linux::Family family, __socket_type type, int protocol) {
+SOCKET real::socket(int family, int type, int protocol) {
   return WSASocketW(family, type, protocol, nullptr, 0, WSA_FLAG_OVERLAPPED);
 }
 
-int win32_linux::bind(SOCKET s, const sockaddr* name, int length) {
+int real::bind(SOCKET s, const sockaddr* name, int length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   if (!name || !has_length_of(name->sa_family, length)) return fail(WSAEFAULT);
   return result(socket->bind(name, static_cast<socklen_t>(length)));
 }
 
-int listen(SOCKET s, int backlog) {
+int real::listen(SOCKET s, int backlog) {
   const Ref<Socket> socket = find_socket(s);
   return socket ? result(socket->listen(backlog)) : fail(WSAENOTSOCK);
 }
 
-SOCKET accept(SOCKET s, sockaddr* name, int* length) {
+SOCKET real::accept(SOCKET s, sockaddr* name, int* length) {
   const Ref<Socket> listener = find_socket(s);
   if (!listener) return refuse(WSAENOTSOCK);
   // Looked at before a connection is taken, so that none is lost.
@@ -132,7 +127,7 @@ SOCKET accept(SOCKET s, sockaddr* name, int* length) {
   return handle;
 }
 
-int win32_linux::connect(SOCKET s, const sockaddr* name, int length) {
+int real::connect(SOCKET s, const sockaddr* name, int length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   if (!name || !has_length_of(name->sa_family, length)) return fail(WSAEFAULT);
@@ -144,7 +139,7 @@ int win32_linux::connect(SOCKET s, const sockaddr* name, int length) {
   return result(socket->connect(name, static_cast<socklen_t>(length)));
 }
 
-int getsockname(SOCKET s, sockaddr* name, int* length) {
+int real::getsockname(SOCKET s, sockaddr* name, int* length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   sockaddr_storage own{};
@@ -155,7 +150,7 @@ int getsockname(SOCKET s, sockaddr* name, int* length) {
   return result(give_name(own, own_length, name, length));
 }
 
-int getpeername(SOCKET s, sockaddr* name, int* length) {
+int real::getpeername(SOCKET s, sockaddr* name, int* length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   sockaddr_storage peer{};
@@ -164,22 +159,22 @@ int getpeername(SOCKET s, sockaddr* name, int* length) {
   return result(give_name(peer, peer_length, name, length));
 }
 
-int shutdown(SOCKET s, int how) {
+int real::shutdown(SOCKET s, int how) {
   const Ref<Socket> socket = find_socket(s);
   return socket ? result(socket->shutdown(how)) : fail(WSAENOTSOCK);
 }
 
-int closesocket(SOCKET s) {
+int real::closesocket(SOCKET s) {
   const Ref<Socket> socket(close_slot(s, Kind::kSocket));
   if (!socket) return fail(WSAENOTSOCK);
   socket->close();
   return 0;
 }
 
-int win32_linux::send(SOCKET s, const char* data, int length, int flags) {
+int real::send(SOCKET s, const char* data, int length, int flags) {
   return transfer(s, data, length, flags, &Socket::send);
 }
 
-int win32_linux::recv(SOCKET s, char* data, int length, int flags) {
+int real::recv(SOCKET s, char* data, int length, int flags) {
   return transfer(s, data, length, flags, &Socket::receive);
 }
