@@ -1,8 +1,11 @@
 // `lab check`: the graded tests of one lab or of all, and their points.
-#include <chrono>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <map>
 
 #include "build.h"
 #include "commands.h"
@@ -16,31 +19,50 @@ namespace grader {
 
 namespace {
 
+// "lab02 TODO 3" -> 2; 0 when there is no number.
+int lab_of_todo(const std::string& todo) {
+  return todo.rfind("lab", 0) == 0 ? std::atoi(todo.c_str() + 3) : 0;
+}
+
 class Checker {
  public:
-  Checker(const Workspace& workspace, const CheckOptions& options)
-      : workspace_(workspace), options_(options), platform_(workspace.platform(options.platform)) {
-    report_.platform = platform_.name;
+  Checker(const Workspace& workspace, const CheckOptions& options) : workspace_(workspace), options_(options) {
+    const Platform asked = workspace.platform(options.platform);
+    platforms_ = {asked};
     report_.solutions = options.solutions;
+    report_.one_test = !options.test.empty();
+    if (options.solutions) report_.again += " --solutions";
+    if (asked.name != workspace.platforms().front().name) report_.again += " --platform " + asked.name;
+    if (options.sanitizers) {
+      for (const Platform& other : workspace.platforms()) {
+        if (other.sanitized) platforms_.push_back(other);
+      }
+      if (!options.platform.empty()) throw UsageError("--sanitizers is for all of their platforms; leave out --platform");
+      if (platforms_.size() == 1) throw UsageError("there are no sanitizers on this system");
+      report_.again += " --sanitizers";
+    }
+    if (report_.one_test) report_.again += " --test " + options.test;
+    if (!options.seed.empty()) {
+      report_.again += " --seed " + options.seed;
+      for (Platform& platform : platforms_) platform.env.emplace_back("LAB_SEED", options.seed);
+    }
   }
 
   int check_labs(const std::vector<Lab>& labs, bool stop_at_first) {
-    // All labs are built together: that uses every core. Then, whoever failed has a build of its own.
-    std::vector<std::string> targets;
     std::vector<LabResult> results;
+    std::vector<Lab> sound;
     for (const Lab& lab : labs) {
       results.push_back(prepare(lab));
-      if (results.back().problem == Problem::none) targets.push_back(workspace_.test_target(lab, options_.solutions));
+      if (results.back().problem == Problem::none) sound.push_back(lab);
     }
-    std::vector<BuildResult> builds;
-    if (!stop_at_first) builds = build_each(workspace_, build_folder(workspace_, platform_), targets, options_.jobs, progress_);
+    if (!stop_at_first) build_labs(sound);
 
-    std::size_t built = 0;
     for (std::size_t i = 0; i < labs.size() && !interrupted(); ++i) {
       LabResult& result = results[i];
       if (result.problem == Problem::none) {
+        if (stop_at_first) build_labs({labs[i]});
         const auto start = std::chrono::steady_clock::now();
-        check_lab(labs[i], stop_at_first ? build_one(labs[i]) : builds[built++], result);
+        check_lab(labs[i], result);
         result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       }
       if (interrupted() && result.tests.empty()) break;
@@ -55,9 +77,23 @@ class Checker {
   }
 
  private:
-  BuildResult build_one(const Lab& lab) {
-    return build(workspace_, build_folder(workspace_, platform_), {workspace_.test_target(lab, options_.solutions)},
-                 options_.jobs, progress_);
+  std::string graded_target(const Lab& lab) const { return workspace_.test_target(lab, options_.solutions); }
+  static std::string own_target(const Lab& lab) { return lab.name + "_test"; }
+  bool has_own_chain(const Lab& lab) const {
+    return !options_.solutions && !report_.one_test && lab.number > 1 && graded_target(lab) != own_target(lab);
+  }
+
+  // All targets of a platform are built together: that uses every core. Whoever fails then has a build of its own.
+  void build_labs(const std::vector<Lab>& labs) {
+    for (const Platform& platform : platforms_) {
+      std::vector<std::string> targets;
+      for (const Lab& lab : labs) {
+        targets.push_back(graded_target(lab));
+        if (&platform == &platforms_.front() && has_own_chain(lab)) targets.push_back(own_target(lab));
+      }
+      const std::vector<BuildResult> builds = build_each(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
+      for (std::size_t i = 0; i < builds.size(); ++i) builds_[{platform.name, targets[i]}] = builds[i];
+    }
   }
 
   // What can be known before anything is built.
@@ -68,7 +104,11 @@ class Checker {
     result.file = options_.solutions ? lab.solution_file() : lab.student_file();
     try {
       if (!workspace_.has(lab.test_file())) throw GraderError(lab.test_file() + " is not there");
-      read_points(workspace_.root / "tests/points.json", lab.name);
+      for (const GradedTest& test : chosen(read_points(workspace_.root / "tests/points.json", lab.name))) {
+        result.tests.push_back({});
+        result.tests.back().name = test.name;
+        result.tests.back().points = test.points;
+      }
       if (!workspace_.has(result.file)) {
         result.problem = options_.solutions ? Problem::grader : Problem::build;
         result.problem_text = result.file + " is not there";
@@ -77,31 +117,47 @@ class Checker {
       result.problem = Problem::grader;
       result.problem_text = error.what();
     }
+    if (result.problem != Problem::none) result.tests.clear();
     return result;
   }
 
-  void check_lab(const Lab& lab, const BuildResult& built, LabResult& result) {
-    const std::vector<GradedTest> graded = read_points(workspace_.root / "tests/points.json", lab.name);
-    result.tests.resize(graded.size());
-    for (std::size_t i = 0; i < graded.size(); ++i) {
-      result.tests[i].name = graded[i].name;
-      result.tests[i].points = graded[i].points;
+  // All of them, or the one that was asked for.
+  std::vector<GradedTest> chosen(const std::vector<GradedTest>& graded) const {
+    if (!report_.one_test) return graded;
+    for (const GradedTest& test : graded) {
+      if (test.name == options_.test || test.name.substr(test.name.find('.') + 1) == options_.test) return {test};
     }
-    if (built.interrupted) return;
-    result.log = built.log;
-    if (!built.ok) {
-      result.problem = Problem::build;
-      result.problem_text = built.error;
-      result.tests.clear();
-      return;
-    }
-    run_lab(lab, graded, result);
-    write_log(result);
+    std::string near;
+    for (const std::string& name : nearest(graded, options_.test)) near += "\n  " + name;
+    throw UsageError("there is no test '" + options_.test + "' in this lab; there is:" + near);
   }
 
-  void run_lab(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result) {
-    progress_.phase("testing " + lab.name + " on " + platform_.name);
-    const TestProgram program{workspace_.program(platform_, workspace_.test_target(lab, options_.solutions)), platform_};
+  void check_lab(const Lab& lab, LabResult& result) {
+    for (const Platform& platform : platforms_) {
+      const BuildResult& built = builds_[{platform.name, graded_target(lab)}];
+      if (built.interrupted) return;
+      result.log = built.log;
+      if (!built.ok) {
+        result.problem = Problem::build;
+        result.problem_text = built.error;
+        result.tests.clear();
+        return;
+      }
+    }
+    const std::vector<GradedTest> graded = read_points(workspace_.root / "tests/points.json", lab.name);
+    for (const Platform& platform : platforms_) {
+      if (!interrupted() && result.problem == Problem::none) run_lab(lab, platform, graded, result);
+    }
+    result.log = workspace_.log("check-" + result.name + "-" + platforms_.back().name);
+    std::ofstream log(result.log);
+    write_log(log, result.tests);
+    if (has_own_chain(lab) && !interrupted() && result.problem == Problem::none) run_own_chain(lab, graded, result, log);
+    progress_.clear();
+  }
+
+  void run_lab(const Lab& lab, const Platform& platform, const std::vector<GradedTest>& graded, LabResult& result) {
+    progress_.phase("testing " + lab.name + " on " + platform.name);
+    const TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
     std::string why;
     const std::vector<std::string> existing = list_tests(program, why);
     if (interrupted()) return;
@@ -121,21 +177,80 @@ class Checker {
       result.tests.clear();
       return;
     }
-    std::vector<TestRun> runs;
-    for (std::size_t i = 0; i < graded.size(); ++i) runs.push_back({&program, graded[i].seconds, &result.tests[i]});
-    progress_.detail("0/" + std::to_string(runs.size()));
-    run_tests(runs, std::min(options_.jobs, platform_.most_jobs), [&](std::size_t done) {
-      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
+    // What failed on an earlier platform has its verdict; but of a crash a sanitizer may know more.
+    run_graded(program, graded, result.tests, [](const TestResult& test) {
+      return test.verdict == Verdict::not_run || test.passed() || test.verdict == Verdict::crash;
+    }, [](TestResult& test, TestResult& again) {
+      const double seconds = test.seconds + again.seconds;
+      if (test.verdict != Verdict::crash || again.verdict == Verdict::crash) test = again;
+      test.seconds = seconds;
     });
-    progress_.clear();
   }
 
-  void write_log(LabResult& result) const {
-    result.log = workspace_.log("check-" + result.name + "-" + platform_.name);
-    std::ofstream log(result.log);
-    for (const TestResult& test : result.tests) {
-      log << "==== " << test.name << ": " << name_of(test.verdict) << ", " << in_seconds(test.seconds) << " "
-          << test.reason << "\n" << test.output << "\n";
+  // Runs the tests that `wanted` picks, and hands each result with the old one to `merge`.
+  void run_graded(const TestProgram& program, const std::vector<GradedTest>& graded, std::vector<TestResult>& tests,
+                  const std::function<bool(const TestResult&)>& wanted,
+                  const std::function<void(TestResult&, TestResult&)>& merge, int more_runs = 2, std::atomic<int>* hangs_left = nullptr) {
+    std::vector<TestResult> fresh;
+    std::vector<TestResult*> old;
+    for (TestResult& test : tests) {
+      if (!wanted(test)) continue;
+      fresh.push_back({});
+      fresh.back().name = test.name;
+      fresh.back().points = test.points;
+      old.push_back(&test);
+    }
+    std::vector<TestRun> runs;
+    for (TestResult& result : fresh) {
+      const auto entry = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& test) { return test.name == result.name; });
+      runs.push_back({&program, entry->seconds, &result, more_runs, hangs_left});
+    }
+    progress_.detail("0/" + std::to_string(runs.size()));
+    run_tests(runs, std::min(options_.jobs, program.platform.most_jobs), [&](std::size_t done) {
+      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
+    });
+    for (std::size_t i = 0; i < fresh.size(); ++i) merge(*old[i], fresh[i]);
+  }
+
+  // The same tests over the student's own earlier labs: does their server grow well? It costs no points, so it costs
+  // little time: what failed already is not run again, and two hangs end it.
+  void run_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
+    const Platform& platform = platforms_.front();
+    const std::string last = std::to_string(lab.number - 1);
+    result.own_chain = "over your own " + (lab.number == 2 ? "lab 1" : "labs 1 to " + last) + ": ";
+    const BuildResult& built = builds_[{platform.name, own_target(lab)}];
+    if (!built.ok) {
+      result.own_chain += "they do not compile, see " + workspace_.shown(built.log);
+      return;
+    }
+    if (result.earned() == 0) {
+      result.own_chain += "not run, lab " + std::to_string(lab.number) + " has no points yet";
+      return;
+    }
+    progress_.phase("testing " + lab.name + " over your own labs");
+    const TestProgram program{workspace_.program(platform, own_target(lab)), platform};
+    std::vector<TestResult> tests = result.tests;
+    std::atomic<int> hangs_left{2};
+    run_graded(program, graded, tests, [](const TestResult& test) { return test.passed(); },
+               [](TestResult& test, TestResult& again) { test = again; }, 0, &hangs_left);
+    int earned = 0;
+    for (const TestResult& test : tests) {
+      earned += test.earned();
+      const int unwritten = test.verdict == Verdict::not_started ? lab_of_todo(todo_of(test.output)) : 0;
+      if (unwritten > 0 && unwritten < lab.number) {
+        result.own_chain += "not graded, lab " + std::to_string(unwritten) + " is not written yet";
+        return;
+      }
+    }
+    result.own_chain += std::to_string(earned) + "/" + std::to_string(result.possible());
+    log << "\n==== " << result.own_chain << "\n\n";
+    write_log(log, tests);
+  }
+
+  static void write_log(std::ostream& log, const std::vector<TestResult>& tests) {
+    for (const TestResult& test : tests) {
+      log << "==== " << test.name << ": " << name_of(test.verdict) << (test.passed() ? "" : " on " + test.platform) << ", "
+          << in_seconds(test.seconds) << " " << test.reason << "\n" << test.output << "\n";
     }
   }
 
@@ -156,7 +271,8 @@ class Checker {
 
   const Workspace& workspace_;
   const CheckOptions& options_;
-  const Platform platform_;
+  std::vector<Platform> platforms_;  // the first one is where a test fails first
+  std::map<std::pair<std::string, std::string>, BuildResult> builds_;  // by platform and target
   Progress progress_;
   Report report_;
 };
@@ -164,6 +280,7 @@ class Checker {
 }  // namespace
 
 int check(const Workspace& workspace, const CheckOptions& options) {
+  if (!options.test.empty() && (options.lab.empty() || options.lab == "all")) throw UsageError("--test needs the lab: lab check 4 --test NAME");
   Checker checker(workspace, options);
   if (options.lab.empty()) return checker.check_labs(workspace.labs, true);
   if (options.lab == "all") return checker.check_labs(workspace.labs, false);

@@ -13,6 +13,9 @@ struct CheckOptions {
   std::string lab;       // a number, "all", or empty: go on where points are missing
   std::string platform;  // empty: the default
   bool solutions = false;
+  bool sanitizers = false;  // natively and under each sanitizer: a point needs a pass on all of them
+  std::string test;         // only this one; empty: all
+  std::string seed;         // for what the tests draw; empty: theirs
   unsigned jobs = 1;
 };
 int check(const Workspace& workspace, const CheckOptions& options);

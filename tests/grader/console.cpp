@@ -22,6 +22,12 @@ std::string coloured(Verdict verdict) {
   return verdict == Verdict::not_run || verdict == Verdict::not_started ? dim(name) : red(name);
 }
 
+// " on tsan", for what failed on another platform than the first.
+std::string where(const TestResult& test, const Workspace& workspace) {
+  if (test.passed() || test.platform.empty() || test.platform == workspace.platforms().front().name) return "";
+  return " on " + test.platform;
+}
+
 const TestResult* first_failure(const LabResult& lab) {
   for (const TestResult& test : lab.tests) {
     if (!test.passed() && test.verdict != Verdict::not_run) return &test;
@@ -29,14 +35,14 @@ const TestResult* first_failure(const LabResult& lab) {
   return nullptr;
 }
 
-void print_table(const LabResult& lab) {
+void print_table(const LabResult& lab, const Workspace& workspace) {
   std::size_t width = 4;
   for (const TestResult& test : lab.tests) width = std::max(width, test.name.size());
   std::printf("  points   %s  verdict\n", padded("test", width).c_str());
   for (const TestResult& test : lab.tests) {
     char points[32];
     std::snprintf(points, sizeof points, "%3d/%-3d", test.earned(), test.points);
-    std::printf("  %s  %s  %s\n", points, padded(test.name, width).c_str(), coloured(test.verdict).c_str());
+    std::printf("  %s  %s  %s%s\n", points, padded(test.name, width).c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str());
   }
 }
 
@@ -49,10 +55,9 @@ std::string place_of(const std::string& todo, const Workspace& workspace) {
 }
 
 std::string next_step(const LabResult& lab, const Report& report, const Workspace& workspace) {
-  std::string again = "./lab check " + std::to_string(lab.number);
-  if (report.solutions) again += " --solutions";
-  if (report.platform != workspace.platforms().front().name) again += " --platform " + report.platform;
+  const std::string again = "./lab check " + std::to_string(lab.number) + report.again;
   if (lab.full()) {
+    if (report.one_test) return "";
     if (report.solutions) return "";
     for (const Lab& next : workspace.labs) {
       if (next.number == lab.number + 1) return "full points. Read " + next.name + "/README.md, then: ./lab check " + std::to_string(next.number);
@@ -69,6 +74,15 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     if (!place.empty()) return "open " + place + ", then: " + again;
   }
   return "correct " + lab.file + ", then: " + again;
+}
+
+// What shows this failure again.
+std::string replay_of(const TestResult& test, const LabResult& lab, const Report& report, const Workspace& workspace) {
+  std::string command = "./lab check " + std::to_string(lab.number) + " --test " + test.name;
+  if (!test.seed.empty()) command += " --seed " + test.seed;
+  if (report.solutions) command += " --solutions";
+  if (!where(test, workspace).empty()) command += " --platform " + test.platform;
+  return command;
 }
 
 std::string heading(const LabResult& lab) {
@@ -99,21 +113,25 @@ std::string indented(std::string text, const Workspace& workspace) {
   return result;
 }
 
-void print_failure(const TestResult& test, const Workspace& workspace) {
-  std::printf("%s  %s", bold(test.name).c_str(), coloured(test.verdict).c_str());
+void print_failure(const TestResult& test, const Workspace& workspace, const std::string& file) {
+  std::printf("%s  %s%s", bold(test.name).c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str());
   if (!test.reason.empty() && test.verdict != Verdict::not_started) std::printf(": %s", test.reason.c_str());
-  std::printf("\n%s", indented(story_of(test.output), workspace).c_str());
+  std::printf("\n%s", indented(story_of(test.output, file), workspace).c_str());
 }
 
 void print_lab(const LabResult& lab, const Report& report, const Workspace& workspace) {
   std::printf("\n");
-  if (!lab.tests.empty()) print_table(lab);
+  if (!lab.tests.empty()) print_table(lab, workspace);
   std::printf("%s  %s  %s\n", bold(heading(lab)).c_str(), score(lab).c_str(), dim(in_seconds(lab.seconds)).c_str());
+  if (!lab.own_chain.empty()) std::printf("%s\n", lab.own_chain.c_str());
   if (lab.problem != Problem::none) {
     std::printf("\n%s", indented(lab.problem_text, workspace).c_str());
   } else if (const TestResult* failure = first_failure(lab)) {
     std::printf("\n");
-    print_failure(*failure, workspace);
+    print_failure(*failure, workspace, lab.file);
+    if (failure->verdict != Verdict::not_started && failure->verdict != Verdict::grader_error) {
+      std::printf("    replay: %s\n", replay_of(*failure, lab, report, workspace).c_str());
+    }
   }
   if (!lab.full() && !lab.log.empty()) std::printf("\nAll of it: %s\n", workspace.shown(lab.log).c_str());
   const std::string next = next_step(lab, report, workspace);

@@ -20,8 +20,8 @@ void print_stage(const StageResult& stage, const Workspace& workspace);
 // All stages, and the closing line "123 passed, 0 failed".
 void print_suite(const SuiteReport& report);
 
-// Name, verdict and story of one failed test.
-void print_failure(const TestResult& test, const Workspace& workspace);
+// Name, verdict and story of one failed test. `file` is the one under test; what is said of it comes first.
+void print_failure(const TestResult& test, const Workspace& workspace, const std::string& file = "");
 
 // The text with four spaces before each line; paths of the checkout made short.
 std::string indented(std::string text, const Workspace& workspace);

@@ -4,9 +4,23 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+void close_everything() {
+#ifdef _WIN32
+  std::fclose(stdout);
+  std::fclose(stderr);
+#else
+  for (int fd = 0; fd < 1024; ++fd) ::close(fd);
+#endif
+}
 
 TEST(Fake, Passes) {}
 TEST(Fake, IsWrong) { ADD_FAILURE() << "story: expected the answer to be 42, but it was 41"; }
@@ -48,5 +62,33 @@ TEST(Fake, PrintsAForgedReport) {
   std::puts("[       OK ] Fake.PrintsAForgedReport (0 ms)\n[  PASSED  ] 1 test.");
   std::fflush(stdout);
   std::_Exit(0);
+}
+TEST(Fake, Terminates) { std::terminate(); }
+TEST(Fake, ClosesEverything) { close_everything(); }
+TEST(Fake, ClosesEverythingAndIsWrong) {
+  close_everything();
+  ADD_FAILURE() << "the message";
+}
+TEST(Fake, LeavesAChildThatKeepsThePipe) {  // in a session of its own, where nobody finds it
+#ifndef _WIN32
+  if (::fork() == 0) {
+    ::setsid();
+    ::sleep(5);
+    std::_Exit(0);
+  }
+#endif
+}
+TEST(Fake, BreaksARule) { ADD_FAILURE() << "rule: one_recv (N7): two receives were pending on one socket"; }
+TEST(Fake, BreaksARuleAndDies) {
+  std::puts("story: 1. a step\nrule: one_recv (N7): two receives were pending on one socket\ncause: recv posted twice");
+  std::fflush(stdout);
+  std::_Exit(1);
+}
+TEST(Fake, BreaksARuleAndPasses) { std::puts("rule: one_recv (N7): two receives were pending on one socket"); }
+TEST(Fake, LosesAnOperation) { ADD_FAILURE() << "leak: 2 operations were not given back"; }
+TEST(Fake, IsWrongWithASeed) { ADD_FAILURE() << "story: expected a, but it was b\nseed: 17"; }
+TEST(Fake, PassesOnlyWithItsSeed) {
+  const char* const seed = std::getenv("LAB_SEED");
+  if (seed == nullptr || std::string(seed) != "17") ADD_FAILURE() << "story: expected luck\nseed: 17";
 }
 TEST(Fake, DISABLED_IsNotThere) {}

@@ -1,6 +1,7 @@
 // The tool's own tests: no way to misbehave earns a pass.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -47,6 +48,8 @@ TEST(Verdicts, OnlyAPassIsAPass) {
   EXPECT_VERDICT("Fake.ClosesStdout", passed);
   EXPECT_VERDICT("Fake.IsWrong", wrong);
   EXPECT_VERDICT("Fake.ClosesStdoutAndIsWrong", wrong);
+  EXPECT_VERDICT("Fake.ClosesEverything", passed);
+  EXPECT_VERDICT("Fake.ClosesEverythingAndIsWrong", wrong);
   EXPECT_VERDICT("Fake.IsNotStarted", not_started);
   EXPECT_VERDICT("Fake.IsNotStartedInAThread", not_started);
 }
@@ -58,10 +61,40 @@ TEST(Verdicts, AClosedStdoutHidesNoFailure) {
 TEST(Verdicts, EndsOfEveryKindAreCrashes) {
   EXPECT_VERDICT("Fake.Crashes", crash);
   EXPECT_VERDICT("Fake.Aborts", crash);
+  EXPECT_VERDICT("Fake.Terminates", crash);
   EXPECT_VERDICT("Fake.CallsExit", crash);
   EXPECT_VERDICT("Fake.CallsQuickExit", crash);
   EXPECT_VERDICT("Fake.PrintsAForgedReport", crash);
   EXPECT_VERDICT("Fake.FailsAtTheEnd", crash);
+}
+
+TEST(Verdicts, ABrokenRuleIsNamed) {
+  for (const std::string name : {"Fake.BreaksARule", "Fake.BreaksARuleAndDies", "Fake.BreaksARuleAndPasses"}) {
+    const TestResult result = result_of(name);
+    EXPECT_EQ(result.verdict, Verdict::wrong) << name;
+    EXPECT_EQ(result.rule, "one_recv") << name;
+    EXPECT_EQ(result.reason, "two receives were pending on one socket") << name;
+  }
+  EXPECT_EQ(result_of("Fake.IsWrong").rule, "");
+}
+
+TEST(Verdicts, WhatIsNotGivenBackIsALeak) {
+  const TestResult result = result_of("Fake.LosesAnOperation");
+  EXPECT_EQ(result.verdict, Verdict::leak);
+  EXPECT_EQ(result.reason, "2 operations were not given back");
+}
+
+TEST(Verdicts, TheSeedOfAFailureIsKept) {
+  EXPECT_EQ(result_of("Fake.IsWrongWithASeed").seed, "17");
+  EXPECT_EQ(result_of("Fake.IsWrong").seed, "");
+}
+
+TEST(Verdicts, AFailureIsRunAgainWithItsSeed) {
+  const TestResult result = result_of("Fake.PassesOnlyWithItsSeed");
+  EXPECT_EQ(result.verdict, Verdict::inconsistent);
+  EXPECT_EQ(result.reason, "it failed 1 of 3 runs: expected luck");
+  EXPECT_NE(result.output.find("story: expected luck"), std::string::npos);
+  EXPECT_EQ(result.earned(), 0);
 }
 
 TEST(Verdicts, WhatDoesNotEndIsAHang) {
@@ -110,10 +143,43 @@ TEST(Verdicts, SanitizerReportsCountOnlyWhereThereIsASanitizer) {
   }
 }
 
+TEST(Runner, StopsAfterEnoughHangs) {
+  const TestProgram program{fake_program(), Platform{}};
+  std::atomic<int> hangs_left{1};
+  TestResult results[3];
+  std::vector<TestRun> runs;
+  for (TestResult& result : results) {
+    result.name = &result == results ? "Fake.Passes" : "Fake.SaysThatItHangs";
+    runs.push_back({&program, 20, &result, 0, &hangs_left});
+  }
+  run_tests(runs, 1, [](std::size_t) {});
+  EXPECT_EQ(results[0].verdict, Verdict::passed);
+  EXPECT_EQ(results[1].verdict, Verdict::hang);
+  EXPECT_EQ(results[2].verdict, Verdict::not_run);
+}
+
+TEST(Runner, IsNotHeldUpByAChildThatKeepsThePipe) {
+  const TestResult result = result_of("Fake.LeavesAChildThatKeepsThePipe");
+  EXPECT_TRUE(result.passed()) << result.reason;
+  EXPECT_LT(result.seconds, 3);
+}
+
+TEST(Runner, AProgramThatIsNoTestProgramHasNoTests) {
+#ifndef _WIN32
+  std::string why;
+  EXPECT_TRUE(list_tests({"/bin/true", Platform{}}, why).empty());
+  const TestProgram program{"/bin/true", Platform{}};
+  TestResult result;
+  result.name = "Fake.Passes";
+  run_tests({{&program, 20, &result}}, 1, [](std::size_t) {});
+  EXPECT_EQ(result.verdict, Verdict::crash);
+#endif
+}
+
 TEST(Runner, ListsTests) {
   std::string why;
   const std::vector<std::string> names = list_tests({fake_program(), Platform{}}, why);
-  EXPECT_EQ(names.size(), 16u);
+  EXPECT_EQ(names.size(), 26u);
   EXPECT_EQ(names.front(), "Fake.Passes");
 }
 
@@ -135,6 +201,31 @@ TEST(Story, LeavesOutWhatGoogleTestSays) {
   const TestResult result = result_of("Fake.SaysThatItHangs");
   EXPECT_EQ(story_of(result.output), "1. a step\nhang: expected that worker_loop ends, but it goes on\n");
   EXPECT_EQ(todo_of(result_of("Fake.IsNotStarted").output), "lab03 TODO 2");
+}
+
+TEST(Story, OfARaceBeginsWithTheStudentsFrames) {
+  const std::string output =
+      "story: 1. a step\n==================\nWARNING: ThreadSanitizer: data race (pid=1)\n"
+      "  Write of size 4 at 0x7b04 by thread T1:\n    #0 std::move() /usr/include/move.h:1 (test+0x1)\n"
+      "    #1 lab::count() /there/lab04_worker/worker.cpp:7 (test+0x2)\n\nSUMMARY: ThreadSanitizer: data race\n"
+      "==================\nWARNING: ThreadSanitizer: data race (pid=1)\nSUMMARY: ThreadSanitizer: data race\nstory: 2. the end\n";
+  EXPECT_EQ(story_of(output, "lab04_worker/worker.cpp"),
+            "1. a step\nWARNING: ThreadSanitizer: data race (pid=1)\nin lab04_worker/worker.cpp:\n"
+            "  Write of size 4 at 0x7b04 by thread T1:\n    #1 lab::count() /there/lab04_worker/worker.cpp:7\nall of it:\n"
+            "  Write of size 4 at 0x7b04 by thread T1:\n    #0 std::move() /usr/include/move.h:1\n"
+            "    #1 lab::count() /there/lab04_worker/worker.cpp:7\n\nSUMMARY: ThreadSanitizer: data race\n2. the end\n"
+            "and 1 more reports, in the log\n");
+}
+
+TEST(Story, OfABadAccessLeavesOutTheMemory) {
+  const std::string output =
+      "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x60\nREAD of size 8 at 0x60 thread T3\n"
+      "    #0 0x55d in lab::f() /there/lab04_worker/worker.cpp:9\nSUMMARY: AddressSanitizer: heap-use-after-free\n"
+      "Shadow bytes around the buggy address:\n  0x0c: fa fa\n==7==ABORTING\nafter it\n";
+  const std::string story = story_of(output, "lab04_worker/worker.cpp");
+  EXPECT_NE(story.find("in lab04_worker/worker.cpp:\nREAD of size 8 at 0x60 thread T3\n    #0 lab::f() /there"), std::string::npos) << story;
+  EXPECT_EQ(story.find("Shadow"), std::string::npos);
+  EXPECT_NE(story.find("after it"), std::string::npos);
 }
 
 TEST(Story, IsNeverEndless) { EXPECT_LT(story_of(result_of("Fake.PrintsWithoutEnd", 2).output).size(), 40'000u); }
@@ -162,6 +253,12 @@ TEST_F(Points, MustSumTo100AndBeWellFormed) {
   EXPECT_THROW(read(R"({"lab02":{"tests":[]}})"), GraderError);
   EXPECT_THROW(read("no json"), GraderError);
   EXPECT_THROW(read_points(folder_.path() / "none.json", "lab01_accept"), GraderError);
+}
+
+TEST(Names, TheNearestComeFirst) {
+  const std::vector<GradedTest> tests = {{"Lab01.AFullTableRefuses", 50}, {"Lab01.TheLoopEnds", 50}};
+  EXPECT_EQ(nearest(tests, "TheLopEnds").front(), "Lab01.TheLoopEnds");
+  EXPECT_EQ(nearest(tests, "Lab01.fulltable").front(), "Lab01.AFullTableRefuses");
 }
 
 TEST_F(Points, AreComparedWithTheTests) {

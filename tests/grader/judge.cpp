@@ -1,5 +1,7 @@
 #include "judge.h"
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -75,7 +77,86 @@ std::optional<std::string> line_after(const std::string& text, const std::string
   return line;
 }
 
+bool is_report_start(const std::string& line) {
+  const auto starts = [&](const auto& marks) {
+    return std::any_of(std::begin(marks), std::end(marks), [&](const Mark& mark) { return line.find(mark.text) != std::string::npos; });
+  };
+  return starts(kBeforeWrong) || starts(kAfterWrong);
+}
+
+bool is_frame(const std::string& line) {
+  const std::size_t at = line.find_first_not_of(' ');
+  return at != std::string::npos && at > 0 && line[at] == '#';
+}
+
+// "    #0 0x7f12 in f() /a/b.cpp:3 (program+0x12)" -> "    #0 f() /a/b.cpp:3"
+std::string without_addresses(std::string line) {
+  const std::size_t at = line.find(" 0x"), in = line.find(" in ");
+  if (at != std::string::npos && in != std::string::npos && line.find(' ', at + 1) == in) line.erase(at, in + 3 - at);
+  if (const std::size_t module = line.find(" ("); module != std::string::npos && line.find("+0x", module) != std::string::npos) line.erase(module);
+  return line;
+}
+
+constexpr std::size_t kReportLines = 24;  // beside the frames in the student's file
+
+// A sanitizer's report as a person reads it: what, where in the student's file, then the rest up to its bound.
+std::vector<std::string> arrange_report(const std::vector<std::string>& report, const std::string& own_file) {
+  std::vector<std::string> own, rest;
+  std::string heading;  // "Write of size 4 at 0x7b04 by thread T1:"
+  bool headed = false;
+  for (std::size_t i = 1; i < report.size(); ++i) {
+    const std::string line = without_addresses(report[i]);
+    if (!is_frame(line)) {
+      heading = line;
+      headed = false;
+    } else if (!own_file.empty() && line.find(own_file + ":") != std::string::npos) {
+      if (!headed) own.push_back(heading);
+      headed = true;
+      own.push_back(line);
+    }
+    rest.push_back(line);
+  }
+  std::vector<std::string> arranged = {report.front()};
+  if (!own.empty()) arranged.push_back("in " + own_file + ":");
+  arranged.insert(arranged.end(), own.begin(), own.end());
+  if (!own.empty()) arranged.push_back("all of it:");
+  const std::size_t shown = std::min(rest.size(), kReportLines);
+  arranged.insert(arranged.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(shown));
+  if (shown < rest.size()) arranged.push_back("... and " + std::to_string(rest.size() - shown) + " more lines of this report");
+  return arranged;
+}
+
+// The lines of an output; of sanitizers' reports the first one, arranged.
+std::vector<std::string> lines_of(const std::string& output, const std::string& own_file) {
+  std::vector<std::string> lines, report;
+  std::size_t reports = 0;
+  bool dump = false;  // AddressSanitizer prints memory behind its summary
+  std::istringstream stream(output);
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (report.empty() && is_report_start(line)) {
+      report = {line};
+      dump = false;
+    } else if (!report.empty()) {
+      report.push_back(line);
+    } else if (!dump) {
+      lines.push_back(line);
+    }
+    if (dump && line.find("==ABORTING") != std::string::npos) dump = false;
+    if (report.empty() || line.rfind("SUMMARY: ", 0) != 0) continue;
+    dump = line.rfind("SUMMARY: AddressSanitizer", 0) == 0 && line.find("leaked") == std::string::npos;
+    const std::vector<std::string> arranged = arrange_report(report, own_file);
+    if (++reports == 1) lines.insert(lines.end(), arranged.begin(), arranged.end());
+    report.clear();
+  }
+  if (!report.empty() && reports == 0) report = arrange_report(report, own_file);  // the program died in the middle of it
+  if (reports == 0) lines.insert(lines.end(), report.begin(), report.end());
+  if (reports > 1) lines.push_back("and " + std::to_string(reports - 1) + " more reports, in the log");
+  return lines;
+}
+
 bool is_noise(const std::string& line) {
+  if (line.rfind("=====", 0) == 0) return true;  // frames a sanitizer's report
   if (line == "Failed") return true;
   static const char* const kStarts[] = {"Running main() from ", "Note: Google Test filter", "[==========]", "[----------]",
                                         "[ RUN      ]", "[  FAILED  ]", "[  PASSED  ]", "[       OK ]", " 1 FAILED TEST"};
@@ -98,13 +179,22 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
 
   if (ended.how == How::could_not_start) return set(test, Verdict::grader_error, ended.error);
   if (ended.how == How::interrupted) return set(test, Verdict::not_run, "interrupted");
+  const std::optional<std::vector<Reported>> report = json.empty() ? std::nullopt : parse_report(json);
+  const bool one = report && report->size() == 1 && report->front().name == test.name;
+  if (one && report->front().failed) {  // the report is the only trace when the code under test closed stdout
+    const std::string& message = report->front().message;
+    if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
+  }
+  if (const auto seed = line_after(test.output, "seed: ")) test.seed = seed->substr(0, seed->find_first_not_of("0123456789"));
+  const std::optional<std::string> rule = line_after(test.output, "rule: ");
+  if (rule) test.rule = rule->substr(0, rule->find_first_of(" :"));
+
   if (ended.how == How::timed_out) {
     const auto whole = std::to_string(static_cast<long>(ended.seconds));
     return set(test, Verdict::hang, "it did not end within " + whole + " s");
   }
-  const std::optional<std::vector<Reported>> report = json.empty() ? std::nullopt : parse_report(json);
-  const bool one = report && report->size() == 1 && report->front().name == test.name;
-  const bool passed = one && report->front().ran && !report->front().failed && ended.ok();
+  const std::optional<std::string> leak = line_after(test.output, "leak: ");
+  const bool passed = one && report->front().ran && !report->front().failed && ended.ok() && !rule && !leak;
 
   const std::string todo = todo_of(ended.output);
   if (!passed && !todo.empty()) return set(test, Verdict::not_started, "not started: " + todo);
@@ -113,19 +203,22 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
     if (sanitized && find_mark(kAfterWrong, test)) return;
     return set(test, Verdict::passed, "");
   }
-  if (!report) {  // tests/support says why it ended the process, when it could
-    if (const auto why = line_after(test.output, "hang: ")) return set(test, Verdict::hang, *why);
+  // Why tests/support ended the process, when it could say so.
+  if (const auto why = line_after(test.output, "hang: "); why && !report) return set(test, Verdict::hang, *why);
+  if (rule) {
+    const std::size_t sentence = rule->find(": ");
+    const std::string then = ended.how == How::signalled ? " Then it crashed: " + describe_end(ended) : "";
+    return set(test, Verdict::wrong, (sentence == std::string::npos ? *rule : rule->substr(sentence + 2)) + then);
+  }
+  const auto expected = line_after(test.output, "story: expected");
+  if (leak && !expected) return set(test, Verdict::leak, *leak);
+  if (!report) {
     if (const auto why = line_after(test.output, "crash: ")) return set(test, Verdict::crash, *why);
     if (const auto why = line_after(test.output, "early exit: ")) return set(test, Verdict::crash, *why);
     return set(test, Verdict::crash, "the test program ended in the middle of the test: " + describe_end(ended));
   }
   if (!one) return set(test, Verdict::grader_error, "the test program ran " + std::to_string(report->size()) + " tests, not this one");
-  if (report->front().failed) {
-    const std::string& message = report->front().message;  // the only trace when the code under test closed stdout
-    if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
-    const auto expected = line_after(test.output, "story: expected");
-    return set(test, Verdict::wrong, expected ? "expected" + *expected : "");
-  }
+  if (report->front().failed) return set(test, Verdict::wrong, expected ? "expected" + *expected : "");
   if (!report->front().ran) return set(test, Verdict::grader_error, "the test was skipped");
   if (sanitized && find_mark(kAfterWrong, test)) return;
   set(test, Verdict::crash, "the test went well, but then its program ended with " + describe_end(ended));
@@ -139,12 +232,10 @@ std::string todo_of(const std::string& output) {
   return line.substr(0, line.find_first_of("\"\r"));
 }
 
-std::string story_of(const std::string& output) {
+std::string story_of(const std::string& output, const std::string& own_file) {
   std::vector<std::string> kept;
-  std::istringstream lines(output);
   std::size_t more = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+  for (std::string line : lines_of(output, own_file)) {
     if (is_noise(line) || (line.empty() && (kept.empty() || kept.back().empty()))) continue;
     if (line.rfind("story: ", 0) == 0) line.erase(0, 7);
     if (line.size() > kStoryWidth) line = line.substr(0, kStoryWidth) + " ...";

@@ -21,14 +21,15 @@ struct Reported {
 // GoogleTest's JSON, of a run or of --gtest_list_tests. Nothing when it is not such a report.
 std::optional<std::vector<Reported>> parse_report(const std::string& json);
 
-// Sets verdict, reason, output and seconds of `test`. `json` is the report of its process; empty when there is none.
+// Sets verdict, reason, rule, seed, output and seconds of `test`. `json` is the report of its process; empty when there is none.
 //
 // Nothing but a report that says "this one test ran and did not fail", together with exit code 0, is a pass.
 // GoogleTest writes its report last, so exit(0) in tested code leaves none.
 void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test);
 
-// The part of the output that a person wants to read: without GoogleTest's own lines, and not endless.
-std::string story_of(const std::string& output);
+// The part of the output that a person wants to read: without GoogleTest's own lines, and not endless. A sanitizer's
+// report shows first what it says of `own_file`, the student's ("lab04_worker/worker.cpp").
+std::string story_of(const std::string& output, const std::string& own_file = "");
 
 // "lab03 TODO 2" out of "not started: lab03 TODO 2"; empty when there is none.
 std::string todo_of(const std::string& output);

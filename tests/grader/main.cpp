@@ -1,5 +1,7 @@
 // The command line of `lab`.
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <thread>
@@ -19,6 +21,12 @@ std::string platform_names(const Workspace& workspace) {
   std::string names;
   for (const Platform& platform : workspace.platforms()) names += (names.empty() ? "" : ", ") + platform.name;
   return names;
+}
+
+bool is_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const char* const end = text.data() + text.size();
+  return std::from_chars(text.data(), end, seed) == std::from_chars_result{end, std::errc{}};
 }
 
 int run_tool(std::vector<std::string> words) {
@@ -45,6 +53,10 @@ int run_tool(std::vector<std::string> words) {
                             labs + ", or all. Without it: lab by lab, up to the first one that lacks points");
   check_command->add_flag("--solutions", check_options.solutions, "grade the reference solutions, not your files");
   check_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
+  check_command->add_flag("--sanitizers", check_options.sanitizers, "natively, under ASan and under TSan: a point needs all three");
+  check_command->add_option("--test", check_options.test, "only this test: Lab04.EveryEndOfAReceiveDisconnectsOnce, or the part behind the dot");
+  check_command->add_option("--seed", check_options.seed, "what the tests draw their order and sizes from; a failure prints its own")
+      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
   check_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
   bool solution = false;

@@ -7,7 +7,8 @@
 
 namespace grader {
 
-enum class Verdict { passed, not_started, wrong, crash, hang, race, leak, grader_error, not_run };
+// inconsistent: it fails in one run and passes in another.
+enum class Verdict { passed, not_started, wrong, crash, hang, race, leak, inconsistent, grader_error, not_run };
 
 inline const char* name_of(Verdict verdict) {
   switch (verdict) {
@@ -18,6 +19,7 @@ inline const char* name_of(Verdict verdict) {
     case Verdict::hang: return "hang";
     case Verdict::race: return "race";
     case Verdict::leak: return "leak";
+    case Verdict::inconsistent: return "inconsistent";
     case Verdict::grader_error: return "grader error";
     case Verdict::not_run: return "not run";
   }
@@ -29,6 +31,9 @@ struct TestResult {
   int points = 0;
   Verdict verdict = Verdict::not_run;
   std::string reason;  // one line: why this verdict
+  std::string rule;    // the rule that was broken: "one_recv"; empty when it is another failure
+  std::string seed;    // what the failing run was drawn from; empty when the test said none
+  std::string platform;  // where it failed
   std::string output;  // what the test printed; bounded
   double seconds = 0;
 
@@ -47,6 +52,7 @@ struct LabResult {
   Problem problem = Problem::none;
   std::string problem_text;            // several lines are possible
   std::filesystem::path log;           // the whole story
+  std::string own_chain;               // one line: the tests over the student's own earlier labs
   double seconds = 0;
 
   int earned() const {
@@ -63,8 +69,9 @@ struct LabResult {
 };
 
 struct Report {
-  std::string platform;
+  std::string again;  // what was asked for beside the lab: " --solutions --platform asan"; it repeats the same check
   bool solutions = false;
+  bool one_test = false;  // --test: points are not what it is about
   bool interrupted = false;
   std::vector<LabResult> labs;
 };

@@ -1,8 +1,10 @@
 #include "points.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -37,6 +39,45 @@ std::vector<GradedTest> read_points(const std::filesystem::path& file, const std
                       std::to_string(kPointsPerLab));
   }
   return tests;
+}
+
+namespace {
+
+// How many letters have to be put in, taken out or changed.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string in_lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> nearest(const std::vector<GradedTest>& tests, const std::string& name) {
+  constexpr std::size_t kShown = 3;
+  const std::string wanted = in_lower_case(name.substr(name.find('.') + 1));
+  std::vector<std::pair<std::size_t, std::string>> all;
+  for (const GradedTest& test : tests) {
+    const std::string own = in_lower_case(test.name.substr(test.name.find('.') + 1));
+    all.emplace_back(own.find(wanted) != std::string::npos ? 0 : distance(own, wanted), test.name);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < all.size() && i < kShown; ++i) names.push_back(all[i].second);
+  return names;
 }
 
 std::string compare_points(const std::vector<GradedTest>& manifest, const std::vector<std::string>& existing) {

@@ -28,6 +28,9 @@ constexpr int kPointsPerLab = 100;
 // The graded tests of one lab. Throws GraderError when the file, the lab or the sum is not right.
 std::vector<GradedTest> read_points(const std::filesystem::path& file, const std::string& lab);
 
+// The names that are most like `name`, nearest first.
+std::vector<std::string> nearest(const std::vector<GradedTest>& tests, const std::string& name);
+
 // What differs between the manifest and the tests that exist; empty: nothing.
 std::string compare_points(const std::vector<GradedTest>& manifest, const std::vector<std::string>& existing);
 

@@ -35,18 +35,44 @@ Ended run_program(const TestProgram& program, const std::string& option, double 
   return ended;
 }
 
-TestResult run_one(const TestRun& run) {
+TestResult run_once(const TestRun& run, const std::string& seed) {
   TestResult result = *run.result;
+  result.platform = run.program->platform.name;
   try {
+    TestProgram program = *run.program;
+    if (!seed.empty()) program.platform.env.emplace_back("LAB_SEED", seed);
     std::string report;
-    const Ended ended = run_program(*run.program, "--gtest_filter=" + result.name,
-                                    run.limit * run.program->platform.patience, report);
-    judge(ended, report, run.program->platform.sanitized, result);
+    const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, report);
+    judge(ended, report, program.platform.sanitized, result);
   } catch (const std::exception& error) {
     result.verdict = Verdict::grader_error;
     result.reason = error.what();
   }
   return result;
+}
+
+// A failure that costs little to see again, and that a right program could not have.
+bool worth_running_again(Verdict verdict) {
+  return verdict == Verdict::wrong || verdict == Verdict::crash || verdict == Verdict::race || verdict == Verdict::leak;
+}
+
+TestResult run_one(const TestRun& run) {
+  TestResult first = run_once(run, "");
+  if (!worth_running_again(first.verdict)) return first;
+  int runs = 1, failed = 1;
+  for (int i = 0; i < run.more_runs && !interrupted(); ++i) {
+    const TestResult again = run_once(run, first.seed);
+    if (again.verdict == Verdict::not_run) break;
+    ++runs;
+    failed += again.passed() ? 0 : 1;
+    first.seconds += again.seconds;
+    if (again.verdict == Verdict::hang) break;
+  }
+  if (failed < runs) {
+    first.verdict = Verdict::inconsistent;
+    first.reason = "it failed " + std::to_string(failed) + " of " + std::to_string(runs) + " runs: " + first.reason;
+  }
+  return first;
 }
 
 }  // namespace
@@ -70,7 +96,9 @@ void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::funct
   std::size_t done = 0;
   const auto work = [&] {
     for (std::size_t i = next++; i < runs.size() && !interrupted(); i = next++) {
-      *runs[i].result = run_one(runs[i]);
+      std::atomic<int>* const hangs_left = runs[i].hangs_left;
+      if (hangs_left == nullptr || *hangs_left > 0) *runs[i].result = run_one(runs[i]);
+      if (hangs_left != nullptr && runs[i].result->verdict == Verdict::hang) --*hangs_left;
       std::lock_guard lock(mutex);
       on_done(++done);
     }

@@ -1,6 +1,7 @@
 // Runs tests of GoogleTest programs, each test in a process of its own.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct TestRun {
   const TestProgram* program = nullptr;
   double limit = 0;  // seconds, before the platform's patience
   TestResult* result = nullptr;
+  int more_runs = 2;  // a failure is run again this often: when it passes then, the verdict is "inconsistent"
+  std::atomic<int>* hangs_left = nullptr;  // shared by the tests of one program: at 0 the rest of them is not run
 };
 
 // Runs them, `jobs` at once. Each result goes to its place, so their order does not depend on who was first.
