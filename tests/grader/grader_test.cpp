@@ -210,11 +210,15 @@ TEST(Story, OfARaceBeginsWithTheStudentsFrames) {
       "    #1 lab::count() /there/lab04_worker/worker.cpp:7 (test+0x2)\n\nSUMMARY: ThreadSanitizer: data race\n"
       "==================\nWARNING: ThreadSanitizer: data race (pid=1)\nSUMMARY: ThreadSanitizer: data race\nstory: 2. the end\n";
   EXPECT_EQ(story_of(output, "lab04_worker/worker.cpp"),
-            "1. a step\nWARNING: ThreadSanitizer: data race (pid=1)\nin lab04_worker/worker.cpp:\n"
+            "1. a step\n2. the end\nWARNING: ThreadSanitizer: data race (pid=1)\nin lab04_worker/worker.cpp:\n"
             "  Write of size 4 at 0x7b04 by thread T1:\n    #1 lab::count() /there/lab04_worker/worker.cpp:7\nall of it:\n"
             "  Write of size 4 at 0x7b04 by thread T1:\n    #0 std::move() /usr/include/move.h:1\n"
-            "    #1 lab::count() /there/lab04_worker/worker.cpp:7\n\nSUMMARY: ThreadSanitizer: data race\n2. the end\n"
-            "and 1 more reports, in the log\n");
+            "    #1 lab::count() /there/lab04_worker/worker.cpp:7\n\nSUMMARY: ThreadSanitizer: data race\n"
+            "more reports, in the log: 1\n");
+}
+
+TEST(Story, OfManySeedsIsThatOfTheLast) {
+  EXPECT_EQ(story_of("story: 1. a\nseed: 1\nstory: 2. b\nseed: 2\nstory: 3. c\n"), "1. a\nseed: 2\n3. c\n");
 }
 
 TEST(Story, OfABadAccessLeavesOutTheMemory) {

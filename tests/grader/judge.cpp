@@ -77,6 +77,11 @@ std::optional<std::string> line_after(const std::string& text, const std::string
   return line;
 }
 
+std::optional<std::string> last_line_after(const std::string& text, const std::string& start) {
+  const std::size_t at = text.rfind("\n" + start);
+  return line_after(at == std::string::npos ? text : text.substr(at), start);
+}
+
 bool is_report_start(const std::string& line) {
   const auto starts = [&](const auto& marks) {
     return std::any_of(std::begin(marks), std::end(marks), [&](const Mark& mark) { return line.find(mark.text) != std::string::npos; });
@@ -126,32 +131,40 @@ std::vector<std::string> arrange_report(const std::vector<std::string>& report, 
   return arranged;
 }
 
-// The lines of an output; of sanitizers' reports the first one, arranged.
+// The lines of an output without the sanitizers' reports, then the first of these, arranged. Of many seeds only the last
+// one is told: it is the one that failed.
 std::vector<std::string> lines_of(const std::string& output, const std::string& own_file) {
-  std::vector<std::string> lines, report;
+  std::vector<std::string> lines, report, shown;
   std::size_t reports = 0;
-  bool dump = false;  // AddressSanitizer prints memory behind its summary
+  std::optional<std::size_t> first_seed;  // where in `lines`
+  bool in_report = false, dump = false;   // AddressSanitizer prints memory behind its summary
   std::istringstream stream(output);
   for (std::string line; std::getline(stream, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (report.empty() && is_report_start(line)) {
-      report = {line};
-      dump = false;
-    } else if (!report.empty()) {
+    if (!in_report && is_report_start(line)) {
+      in_report = true;
+      report.clear();
+      ++reports;
+    }
+    if (in_report) {
       report.push_back(line);
     } else if (!dump) {
+      if (line.rfind("seed: ", 0) == 0) {
+        if (first_seed) lines.resize(*first_seed);
+        first_seed = lines.size();
+      }
       lines.push_back(line);
     }
-    if (dump && line.find("==ABORTING") != std::string::npos) dump = false;
-    if (report.empty() || line.rfind("SUMMARY: ", 0) != 0) continue;
-    dump = line.rfind("SUMMARY: AddressSanitizer", 0) == 0 && line.find("leaked") == std::string::npos;
-    const std::vector<std::string> arranged = arrange_report(report, own_file);
-    if (++reports == 1) lines.insert(lines.end(), arranged.begin(), arranged.end());
-    report.clear();
+    if (line.rfind("SUMMARY: ", 0) == 0) {
+      in_report = false;
+      dump = line.rfind("SUMMARY: AddressSanitizer", 0) == 0 && line.find("leaked") == std::string::npos;
+    }
+    if (line.find("==ABORTING") != std::string::npos) dump = false;
+    if (reports == 1 && !report.empty() && !in_report && shown.empty()) shown = arrange_report(report, own_file);
   }
-  if (!report.empty() && reports == 0) report = arrange_report(report, own_file);  // the program died in the middle of it
-  if (reports == 0) lines.insert(lines.end(), report.begin(), report.end());
-  if (reports > 1) lines.push_back("and " + std::to_string(reports - 1) + " more reports, in the log");
+  if (shown.empty() && reports > 0) shown = arrange_report(report, own_file);  // the program died in the middle of it
+  lines.insert(lines.end(), shown.begin(), shown.end());
+  if (reports > 1) lines.push_back("more reports, in the log: " + std::to_string(reports - 1));
   return lines;
 }
 
@@ -185,7 +198,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
     const std::string& message = report->front().message;
     if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
   }
-  if (const auto seed = line_after(test.output, "seed: ")) test.seed = seed->substr(0, seed->find_first_not_of("0123456789"));
+  if (const auto seed = last_line_after(test.output, "seed: ")) test.seed = seed->substr(0, seed->find_first_not_of("0123456789"));
   const std::optional<std::string> rule = line_after(test.output, "rule: ");
   if (rule) test.rule = rule->substr(0, rule->find_first_of(" :"));
 
