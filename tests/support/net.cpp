@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "seam.h"
 #include "story.h"
 
 namespace test {
@@ -26,6 +27,7 @@ void set_blocking(SOCKET socket, bool blocking) {
 }
 
 std::uint16_t port_of(SOCKET socket) {
+  const Unwatched mine;
   sockaddr_in address{};
   int size = sizeof address;
   if (::getsockname(socket, raw(address), &size) != 0) fail(with_code("getsockname", ::WSAGetLastError()));
@@ -40,6 +42,7 @@ TestClient::TestClient(std::uint16_t port) {
 }
 
 void TestClient::start_connect(std::uint16_t port) {
+  const Unwatched mine;
   socket_ = lab::UniqueSocket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
   if (!socket_.valid()) fail(with_code("the test client's socket()", ::WSAGetLastError()));
   set_blocking(socket_.get(), false);
@@ -51,6 +54,7 @@ void TestClient::start_connect(std::uint16_t port) {
 }
 
 void TestClient::finish_connect() {
+  const Unwatched mine;
   int error = 0;
   bool connected = false;
   eventually([&] {
@@ -61,19 +65,31 @@ void TestClient::finish_connect() {
     if (!connected) ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, reinterpret_cast<char*>(&error), &size);
     return connected || error != 0;  // refused: waiting longer changes nothing
   });
-  if (connected) return;
+  if (connected) {
+    port_ = port_of(socket_.get());
+    return;
+  }
   fail("expected that the server's port takes a connection, but " +
        (error != 0 ? with_code("connect", error) : std::string("nobody answers there")));
 }
 
-std::uint16_t TestClient::local_port() const { return port_of(socket_.get()); }
+TestClient& TestClient::operator=(TestClient&& other) {
+  close();
+  socket_ = std::move(other.socket_);
+  port_ = other.port_;
+  return *this;
+}
 
 std::size_t TestClient::send_some(const std::string& bytes) {
+  const Unwatched mine;
   const int sent = ::send(socket_.get(), bytes.data(), static_cast<int>(bytes.size()), 0);
-  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  if (sent <= 0) return 0;
+  note_client_sent(port_, static_cast<std::size_t>(sent));
+  return static_cast<std::size_t>(sent);
 }
 
 void TestClient::send(const std::string& bytes) {
+  const Unwatched mine;
   std::size_t done = 0;
   int error = 0;
   const bool sent = eventually([&] {
@@ -84,6 +100,7 @@ void TestClient::send(const std::string& bytes) {
         return error != WSAEWOULDBLOCK;
       }
       done += static_cast<std::size_t>(some);
+      note_client_sent(port_, static_cast<std::size_t>(some));
     }
     error = 0;
     return true;
@@ -95,6 +112,7 @@ void TestClient::send(const std::string& bytes) {
 }
 
 std::string TestClient::receive(std::size_t size) {
+  const Unwatched mine;
   std::string bytes(size, '\0');
   std::size_t done = 0;
   int got = 1;
@@ -118,6 +136,7 @@ std::string TestClient::receive(std::size_t size) {
 }
 
 std::string TestClient::receive_until_end() {
+  const Unwatched mine;
   std::string bytes;
   const bool ended = eventually([&] {
     char some[4096];
@@ -132,6 +151,7 @@ std::string TestClient::receive_until_end() {
 }
 
 End TestClient::look() const {
+  const Unwatched mine;
   char byte;
   const int got = ::recv(socket_.get(), &byte, 1, MSG_PEEK);
   if (got > 0) return End::bytes;
@@ -148,17 +168,25 @@ End TestClient::expect_closed() {
 }
 
 void TestClient::half_close() {
+  const Unwatched mine;
   if (::shutdown(socket_.get(), SD_SEND) != 0) fail(with_code("the test client's shutdown", ::WSAGetLastError()));
+  note_client_ended(port_);
 }
 
 void TestClient::abort() {
+  const Unwatched mine;
   linger value{};
   value.l_onoff = 1;  // and no time to linger: the close is a RST
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, reinterpret_cast<const char*>(&value), sizeof value);
-  socket_.close();
+  close();
 }
 
-void TestClient::close() { socket_.close(); }
+void TestClient::close() {
+  if (!socket_.valid()) return;
+  const Unwatched mine;
+  socket_.close();
+  note_client_ended(port_);
+}
 
 std::vector<TestClient> connect_many(std::uint16_t port, std::size_t count) {
   std::vector<TestClient> clients;
@@ -180,7 +208,9 @@ std::string pattern(std::size_t size, unsigned seed) {
   return bytes;
 }
 
-Listener::Listener(int backlog) : socket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)) {
+Listener::Listener(int backlog) {
+  const Unwatched mine;
+  socket = lab::UniqueSocket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
   sockaddr_in address = loopback(0);
   if (!socket.valid() || ::bind(socket.get(), raw(address), sizeof address) != 0 ||
       ::listen(socket.get(), backlog) != 0) {
@@ -189,7 +219,13 @@ Listener::Listener(int backlog) : socket(::socket(AF_INET, SOCK_STREAM, IPPROTO_
   port = port_of(socket.get());
 }
 
+Listener::~Listener() {
+  const Unwatched mine;
+  socket.close();
+}
+
 lab::UniqueSocket Listener::accept() {
+  const Unwatched mine;
   set_blocking(socket.get(), false);
   lab::UniqueSocket accepted;
   eventually([&] {
@@ -198,6 +234,7 @@ lab::UniqueSocket Listener::accept() {
   });
   if (!accepted.valid()) fail("expected a connection at the test's own listener, but none came");
   set_blocking(accepted.get(), true);  // on Windows it inherits the listener's mode
+  adopt_socket(accepted.get());
   return accepted;
 }
 

@@ -19,15 +19,17 @@ enum class End {
   reset,  // closed by RST
 };
 
-// One connection. Its socket is non-blocking. For one thread at a time.
+// One connection. Its socket is non-blocking. For one thread at a time. The seam does not see its calls; it is told what
+// was sent, so that it knows which completions are due.
 class TestClient {
  public:
   // Connects to 127.0.0.1:port.
   explicit TestClient(std::uint16_t port);
   TestClient(TestClient&&) = default;
-  TestClient& operator=(TestClient&&) = default;
+  TestClient& operator=(TestClient&& other);
+  ~TestClient() { close(); }
 
-  std::uint16_t local_port() const;  // what the server sees as the peer's port
+  std::uint16_t local_port() const { return port_; }  // what the server sees as the peer's port
 
   void send(const std::string& bytes);       // all of it; fails the test when the other side does not read
   std::size_t send_some(const std::string& bytes);  // as much as fits now; 0 when nothing does or it is closed
@@ -52,6 +54,7 @@ class TestClient {
   void finish_connect();
 
   lab::UniqueSocket socket_;
+  std::uint16_t port_ = 0;
 };
 
 // `count` clients whose connects all run at the same time.
@@ -63,7 +66,8 @@ std::string pattern(std::size_t size, unsigned seed);
 // A listening socket of the test itself, on 127.0.0.1, and its port.
 struct Listener {
   explicit Listener(int backlog = 16);
-  lab::UniqueSocket accept();  // waits for the next connection, bounded; the socket blocks
+  ~Listener();
+  lab::UniqueSocket accept();  // waits for the next connection, bounded; the socket blocks. The seam watches it from now on
   lab::UniqueSocket socket;
   std::uint16_t port = 0;
 };

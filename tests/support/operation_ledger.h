@@ -21,6 +21,8 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
+#include "call_rules.h"
+#include "conductor.h"
 #include "overlapped_ex.h"
 #include "story.h"
 
@@ -43,6 +45,8 @@ class OperationLedger : public lab::OperationSource {
 
   lab::OverlappedEx* acquire(lab::OpKind kind) override {
     if (before_acquire) before_acquire();
+    yield_point("acquire");
+    const OutOfSight hidden;
     std::lock_guard lock(mutex_);
     if (left_to_give_ == 0) return nullptr;
     --left_to_give_;
@@ -53,40 +57,25 @@ class OperationLedger : public lab::OperationSource {
     op->wsabuf = {static_cast<ULONG>(lab::kBufferSize), op->buffer};
     std::memset(op->buffer, kFresh, sizeof op->buffer);
     out_.emplace(op, std::move(slot));
+    ++in_use_;
     return op;
   }
 
   bool release(lab::OverlappedEx* op) override {
-    std::unique_lock lock(mutex_);
-    auto found = out_.find(op);
-    if (found == out_.end()) {
-      note(is_back(op) ? "an operation was released twice" : "something was released that is no operation of ours");
-      return false;
-    }
+    yield_point("release");
+    std::unique_ptr<Slot> slot = take_out(op);
+    if (slot == nullptr) return false;
     // The connection goes first and without the lock: its end may close a socket. Only then does in_use() go down, for
     // who waits for zero may look at the connection next.
-    auto connection = std::move(op->connection);
-    lock.unlock();
-    connection.reset();
-    lock.lock();
-    found = out_.find(op);
-    if (found == out_.end()) {
-      note("an operation was released by two threads at once");
-      return false;
-    }
-    fill_with_nonsense(*found->second);
-    back_.push_back(std::move(found->second));
-    out_.erase(found);
-    if (back_.size() > kKept) {
-      look_at(*back_.front());
-      back_.pop_front();
-    }
+    op->connection.reset();
+    fill_with_nonsense(*slot);  // ThreadSanitizer sees this: whoever still uses the operation races with it
+    put_back(std::move(slot));
     return true;
   }
 
   std::size_t in_use() const override {
     std::lock_guard lock(mutex_);
-    return out_.size();
+    return in_use_;
   }
 
   // After `count` more operations, acquire returns null.
@@ -142,6 +131,35 @@ class OperationLedger : public lab::OperationSource {
     std::array<unsigned char, 64> after;
   };
 
+  // The operation, which is nobody's from now on. Null when it is not out.
+  std::unique_ptr<Slot> take_out(lab::OverlappedEx* op) {
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    const auto found = out_.find(op);
+    if (found == out_.end()) {
+      note(is_back(op)         ? "an operation was released twice"
+           : op == between_ ? "an operation was released by two threads at once"
+                            : "something was released that is no operation of ours");
+      return nullptr;
+    }
+    call_rules().releasing(&op->overlapped);
+    between_ = op;
+    std::unique_ptr<Slot> slot = std::move(found->second);
+    out_.erase(found);
+    return slot;
+  }
+  void put_back(std::unique_ptr<Slot> slot) {
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    --in_use_;
+    look_at_edges(*slot);
+    back_.push_back(std::move(slot));
+    if (back_.size() > kKept) {
+      look_at(*back_.front());
+      back_.pop_front();
+    }
+  }
+
   // Under ASan a released operation cannot even be read.
   static void shut(Slot& slot, bool shut) {
 #if defined(__SANITIZE_ADDRESS__)
@@ -155,8 +173,7 @@ class OperationLedger : public lab::OperationSource {
 #endif
   }
 
-  void fill_with_nonsense(Slot& slot) {
-    look_at_edges(slot);
+  static void fill_with_nonsense(Slot& slot) {
     std::memset(static_cast<void*>(&slot.op.overlapped), kNonsense, sizeof slot.op.overlapped);
     std::memset(static_cast<void*>(&slot.op.kind), kNonsense, sizeof slot.op.kind);
     std::memset(static_cast<void*>(&slot.op.wsabuf), kNonsense, sizeof slot.op.wsabuf);
@@ -194,7 +211,9 @@ class OperationLedger : public lab::OperationSource {
 
   mutable std::mutex mutex_;  // protects what follows
   std::map<lab::OverlappedEx*, std::unique_ptr<Slot>> out_;
-  std::deque<std::unique_ptr<Slot>> back_;  // released, the oldest first
+  std::size_t in_use_ = 0;
+  const lab::OverlappedEx* between_ = nullptr;  // the last that went from out_ to back_
+  std::deque<std::unique_ptr<Slot>> back_;      // released, the oldest first
   std::map<lab::OpKind, std::size_t> given_;
   std::size_t left_to_give_ = static_cast<std::size_t>(-1);
   std::string wrong_;  // the first thing that was wrong

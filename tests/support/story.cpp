@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "not_started.h"
+#include "seam.h"
 #include "win32.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -88,6 +89,11 @@ std::string explain(const std::exception_ptr& error) {
   }
 }
 
+bool has_stray_error() {
+  std::lock_guard lock(story().mutex);
+  return !story().stray_error.empty();
+}
+
 }  // namespace
 
 void remember_not_started(const std::string& what) {
@@ -114,11 +120,18 @@ void step(const std::string& what) {
   print_line("story: " + story().last_step);
 }
 
+void begin_seed(std::uint64_t seed) {
+  next_seed();
+  std::lock_guard lock(story().mutex);
+  print_line("seed: " + std::to_string(seed));
+}
+
 void fail(const std::string& what, const char* file, int line) { throw Unmet(what, {file, line}); }
 
 void end_process(const std::string& last_line, int code) {
   {
     std::lock_guard lock(story().mutex);
+    if (story().running && code == kExitHang) std::fputs(last_seen().c_str(), stdout);
     print_line(last_line);
     if (story().running && code != lab::kExitNotStarted) print_line("story: read: " + story().read);
     story().running = false;
@@ -181,6 +194,7 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     story().running = true;
   }
   std::string failure;
+  begin_watch();
   try {
     body();
   } catch (const Unmet& unmet) {
@@ -190,10 +204,14 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     failure = explain(std::current_exception());
   }
   std::string read;
+  const std::string seen = failure.empty() ? "" : last_seen();
+  const std::string broken = end_watch(failure.empty() && !::testing::Test::HasFailure() && !has_stray_error());
   {
     std::lock_guard lock(story().mutex);
     story().running = false;
     if (failure.empty()) failure = story().stray_error;
+    if (!broken.empty()) failure = broken + (failure.empty() ? "" : "\n" + failure);
+    if (!failure.empty()) failure += seen.empty() ? "" : "\n" + seen.substr(0, seen.size() - 1);
     if (!story().not_started.empty()) {
       failure = story().not_started;  // whatever else went wrong comes from that
     } else {

@@ -23,6 +23,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <exception>
 #include <sstream>
@@ -54,6 +55,9 @@ class Unmet : public std::runtime_error {
 
 // Adds a step to the running test's story and prints it. Any thread may call it.
 void step(const std::string& what);
+
+// From here on this seed is played: prints "seed: 7".
+void begin_seed(std::uint64_t seed);
 
 // Ends the test: "story: <what>".
 [[noreturn]] void fail(const std::string& what, const char* file = __builtin_FILE(), int line = __builtin_LINE());

@@ -4,6 +4,7 @@
 
 #include "handles.h"
 #include "not_started.h"
+#include "seam.h"
 #include "story.h"
 
 namespace {
@@ -34,5 +35,6 @@ int main(int argc, char** argv) {
   std::atexit(&on_exit_call);
   ::testing::InitGoogleTest(&argc, argv);
   lab::WinsockSession winsock;
+  test::install_seam();
   return RUN_ALL_TESTS();
 }

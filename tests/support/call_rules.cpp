@@ -1,0 +1,534 @@
+#include "call_rules.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+
+#include "calls.h"
+#include "story.h"
+
+#ifndef _WIN32
+#include <pthread.h>
+
+#include <filesystem>
+#endif
+
+namespace test {
+namespace {
+
+// What a receive buffer holds from posting on, so that a stranger's bytes show.
+constexpr unsigned char kFiller = 0xC9;
+
+std::uint64_t checksum_of(const std::vector<WSABUF>& buffers) {
+  std::uint64_t sum = 14695981039346656037u;  // FNV-1a
+  for (const WSABUF& buffer : buffers) {
+    for (ULONG i = 0; i < buffer.len; ++i) {
+      sum = (sum ^ static_cast<unsigned char>(buffer.buf[i])) * 1099511628211u;
+    }
+  }
+  return sum;
+}
+
+bool is_filler_after(const std::vector<WSABUF>& buffers, std::size_t used) {
+  for (const WSABUF& buffer : buffers) {
+    const std::size_t skip = std::min<std::size_t>(used, buffer.len);
+    used -= skip;
+    for (std::size_t i = skip; i < buffer.len; ++i) {
+      if (static_cast<unsigned char>(buffer.buf[i]) != kFiller) return false;
+    }
+  }
+  return true;
+}
+
+// While an operation is in flight these members hold its number. The system does not look at them for a socket.
+DWORD stamp_of(std::uint64_t number) { return static_cast<DWORD>(number) | 0x5A000000u; }
+
+bool is_zero(const OVERLAPPED& overlapped) {
+  static const OVERLAPPED zero{};
+  return std::memcmp(&overlapped, &zero, sizeof zero) == 0;
+}
+
+// The highest address of this thread's stack.
+const void* top_of_stack() {
+#ifdef _WIN32
+  ULONG_PTR low = 0, high = 0;
+  ::GetCurrentThreadStackLimits(&low, &high);
+  return reinterpret_cast<const void*>(high);
+#else
+  thread_local const void* const top = [] {
+    pthread_attr_t attributes;
+    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return static_cast<const void*>(nullptr);
+    void* low = nullptr;
+    std::size_t size = 0;
+    ::pthread_attr_getstack(&attributes, &low, &size);
+    ::pthread_attr_destroy(&attributes);
+    return static_cast<const void*>(static_cast<char*>(low) + size);
+  }();
+  return top;
+#endif
+}
+
+// How many threads this process has; 0: the platform does not tell. (On Windows the system has threads of its own.)
+std::size_t threads_now() {
+#ifdef _WIN32
+  return 0;
+#else
+  const std::filesystem::directory_iterator all("/proc/self/task");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+#endif
+}
+
+std::string seconds_since(Clock::time_point when) {
+  std::ostringstream text;
+  text.precision(1);
+  text << std::fixed << std::chrono::duration<double>(Clock::now() - when).count() << " s";
+  return text.str();
+}
+
+std::string plural(std::size_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string nth(std::uint64_t n) {
+  const char* end = "th";
+  if (n % 100 / 10 != 1) end = n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
+  return std::to_string(n) + end;
+}
+
+constexpr std::size_t kCallsKept = 64;  // per socket
+
+}  // namespace
+
+CallRules& call_rules() {
+  static CallRules* const one = new CallRules;  // never destroyed: threads may outlive main
+  return *one;
+}
+
+void CallRules::begin() {
+  std::lock_guard lock(mutex_);
+  active_ = true;
+  broken_.clear();
+  last_number_ = 0;
+  last_client_ = 0;
+  in_flight_.clear();
+  sockets_.clear();
+  ports_.clear();
+  peers_.clear();
+  counts_.clear();
+  threads_.clear();
+  ++generation_;
+  threads_before_ = threads_now();
+  me();  // the first: the test's own thread
+}
+
+void CallRules::next_seed() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(sockets_, [](const auto& entry) { return !entry.second.open; });
+  std::erase_if(ports_, [](const auto& entry) { return !entry.second; });
+  peers_.clear();
+  last_number_ = 0;
+  last_client_ = 0;
+}
+
+std::string CallRules::end(bool passed) {
+  if (passed && threads_before_ != 0 && !eventually([this] { return threads_now() <= threads_before_; })) {
+    broke("leak: " + plural(threads_now() - threads_before_, "thread") + " of the test still run at its end (N14)");
+  }
+  std::lock_guard lock(mutex_);
+  active_ = false;
+  if (!passed) return broken_;
+  const auto left = [this](const std::string& what) {
+    if (broken_.empty()) broke_locked("leak", "", what);
+  };
+  if (!in_flight_.empty()) {
+    left(plural(in_flight_.size(), "operation") + " never came out of the port; the first is the " +
+         describe(in_flight_.begin()->second) + " (N9)");
+  }
+  std::size_t open = 0;
+  SOCKET first = INVALID_SOCKET;
+  for (const auto& [socket, state] : sockets_) {
+    if (!state.open) continue;
+    if (open++ == 0) first = socket;
+  }
+  if (open > 0) left(plural(open, "socket") + " is never closed; the first is that of " + client(first) + " (N5)");
+  for (const auto& [port, is_open] : ports_) {
+    if (is_open) left("a completion port is never closed (N1)");
+  }
+  return broken_;
+}
+
+std::string CallRules::broken() const {
+  std::lock_guard lock(mutex_);
+  return broken_;
+}
+
+void CallRules::broke(const std::string& line) {
+  std::lock_guard lock(mutex_);
+  if (!active_ || !broken_.empty()) return;
+  broken_ = line;
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+void CallRules::broke_locked(const std::string& rule, const std::string& note, const std::string& what) {
+  if (!broken_.empty()) return;
+  broken_ = note.empty() ? rule + ": " + what : "rule: " + rule + " (" + note + "): " + what;
+  std::printf("%s\n", broken_.c_str());
+  std::fflush(stdout);
+}
+
+std::string CallRules::client(SOCKET socket) const {
+  const auto found = sockets_.find(socket);
+  if (found == sockets_.end()) return "a socket that is not known";
+  return (found->second.listens ? "listener " : "client ") + std::to_string(found->second.client);
+}
+
+std::string CallRules::describe(const PostedOperation& op) const {
+  return std::string(op.is_send ? "send" : "receive") + " of " + client(op.socket) + " (operation " +
+         std::to_string(op.number) + ")";
+}
+
+// --- Sockets and ports -----------------------------------------------------------------------------------------------
+
+void CallRules::opened(SOCKET socket) {
+  std::uint16_t port = 0;
+  sockaddr_in address{};
+  int size = sizeof address;
+  if (win32::real_calls().getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
+    port = ntohs(address.sin_port);
+  }
+  std::lock_guard lock(mutex_);
+  SocketState& state = sockets_[socket] = {};  // on Windows a closed socket's handle is used again
+  state.client = ++last_client_;
+  state.peer_port = port;
+}
+
+void CallRules::listening(SOCKET socket) {
+  std::lock_guard lock(mutex_);
+  const auto found = sockets_.find(socket);
+  if (found == sockets_.end() || found->second.listens) return;
+  found->second.listens = true;
+}
+
+void CallRules::closing(SOCKET socket) {
+  std::lock_guard lock(mutex_);
+  const auto found = sockets_.find(socket);
+  if (found == sockets_.end() || !active_) return;
+  if (!found->second.open) {
+    broke_locked("closed_once", "N5", "the socket of " + client(socket) + " is closed a second time. By then the handle " +
+                                          "may belong to a new client.");
+  }
+  found->second.open = false;
+}
+
+void CallRules::port_opened(HANDLE port) {
+  std::lock_guard lock(mutex_);
+  ports_[port] = true;
+}
+
+void CallRules::port_closing(HANDLE port) {
+  std::lock_guard lock(mutex_);
+  const auto found = ports_.find(port);
+  if (found == ports_.end() || !active_) return;
+  if (!found->second) broke_locked("closed_once", "N1", "a completion port is closed a second time.");
+  found->second = false;
+}
+
+void CallRules::associated(SOCKET socket) {
+  std::lock_guard lock(mutex_);
+  const auto found = sockets_.find(socket);
+  if (found != sockets_.end()) found->second.associated = true;
+}
+
+bool CallRules::is_associated(SOCKET socket) const {
+  std::lock_guard lock(mutex_);
+  const auto found = sockets_.find(socket);
+  return found == sockets_.end() || found->second.associated;
+}
+
+std::vector<HANDLE> CallRules::open_ports() const {
+  std::lock_guard lock(mutex_);
+  std::vector<HANDLE> open;
+  for (const auto& [port, is_open] : ports_) {
+    if (is_open) open.push_back(port);
+  }
+  return open;
+}
+
+// --- Operations ------------------------------------------------------------------------------------------------------
+
+std::uint64_t CallRules::posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count, OVERLAPPED* overlapped,
+                                 const void* stack_end) {
+  const auto on_stack = [stack_end](const void* at) { return at >= stack_end && at < top_of_stack(); };
+  std::lock_guard lock(mutex_);
+  if (!active_) return 0;
+  PostedOperation op;
+  op.number = ++last_number_;
+  op.socket = socket;
+  op.is_send = is_send;
+  op.buffers.assign(buffers, buffers + count);
+  const auto known = sockets_.find(socket);
+
+  if (const auto old = in_flight_.find(overlapped); old != in_flight_.end()) {
+    broke_locked("not_reused", "N8, N9", "the OVERLAPPED of the " + describe(old->second) + " is posted again, for a " +
+                                             (is_send ? "send" : "receive") + " of " + client(socket) +
+                                             ", before its completion came out of the port.");
+  } else if (!is_zero(*overlapped)) {
+    broke_locked("zeroed", "N8", "the OVERLAPPED of the " + describe(op) +
+                                     " is not all zero when it is posted. What is left in it from its last use means "
+                                     "something to the system.");
+  }
+  bool stack = on_stack(overlapped);
+  for (const WSABUF& buffer : op.buffers) stack = stack || on_stack(buffer.buf);
+  if (stack) {
+    broke_locked("not_on_stack", "N9, N11", "the OVERLAPPED or the buffer of the " + describe(op) +
+                                                " is a local variable. When the function returns, the system still uses it.");
+  }
+  if (!is_send && known != sockets_.end()) {
+    if (known->second.receives_out > 0) {
+      broke_locked("one_recv", "N7", "a second receive of " + client(socket) + " is posted while one is outstanding, after " +
+                                         plural(known->second.receives_done, "completed receive") +
+                                         ". Two threads then handle its bytes, in any order.");
+    }
+    ++known->second.receives_out;
+  }
+  overlapped->Offset = overlapped->OffsetHigh = stamp_of(op.number);
+  if (is_send) {
+    op.checksum = checksum_of(op.buffers);
+  } else {
+    for (const WSABUF& buffer : op.buffers) std::memset(buffer.buf, kFiller, buffer.len);
+  }
+  const std::uint64_t number = op.number;
+  in_flight_[overlapped] = std::move(op);
+  return number;
+}
+
+void CallRules::posted(std::uint64_t number, OVERLAPPED* overlapped, bool was_associated, bool failed) {
+  if (number == 0) return;
+  std::lock_guard lock(mutex_);
+  const auto found = in_flight_.find(overlapped);
+  if (found == in_flight_.end() || found->second.number != number) {
+    if (!was_associated && !failed) {
+      broke_locked("associated_first", "N2, N3", "an operation is posted on a socket that is not associated with a port yet.");
+    }
+    return;
+  }
+  if (!failed) {
+    if (!was_associated) {
+      broke_locked("associated_first", "N2, N3", "the " + describe(found->second) +
+                                                     " is posted on a socket that is not associated with the port yet. Its "
+                                                     "completion may go nowhere.");
+    }
+    return;
+  }
+  overlapped->Offset = overlapped->OffsetHigh = 0;
+  const auto socket = sockets_.find(found->second.socket);
+  if (!found->second.is_send && socket != sockets_.end()) --socket->second.receives_out;
+  in_flight_.erase(found);
+}
+
+void CallRules::out_of_port(OVERLAPPED* overlapped) {
+  std::lock_guard lock(mutex_);
+  if (const auto found = in_flight_.find(overlapped); found != in_flight_.end()) found->second.out_of_port = true;
+}
+
+void CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
+  std::lock_guard lock(mutex_);
+  const auto found = in_flight_.find(overlapped);
+  if (found == in_flight_.end()) return;  // posted by PostQueuedCompletionStatus, or by the harness
+  const PostedOperation& op = found->second;
+  const DWORD stamp = stamp_of(op.number);
+  if (overlapped->Offset != stamp || overlapped->OffsetHigh != stamp || overlapped->hEvent != nullptr) {
+    broke_locked("not_changed", "N13", "the OVERLAPPED of the " + describe(op) +
+                                           " was written to, or freed, while it was in flight. From posting to completion "
+                                           "it belongs to the system.");
+  } else {
+    overlapped->Offset = overlapped->OffsetHigh = 0;
+    if (op.is_send ? checksum_of(op.buffers) != op.checksum : ok && !is_filler_after(op.buffers, bytes)) {
+      broke_locked("buffer", "N11", "the buffer of the " + describe(op) +
+                                        " was written to between posting and completion. Until then it is the system's.");
+    }
+  }
+  if (const auto socket = sockets_.find(op.socket); socket != sockets_.end() && !op.is_send) {
+    SocketState& state = socket->second;
+    --state.receives_out;
+    state.bytes_received += bytes;
+    if (ok && bytes > 0) ++state.receives_done;
+    if (!ok || bytes == 0) state.ended = true;
+  }
+  in_flight_.erase(found);
+}
+
+void CallRules::releasing(const OVERLAPPED* overlapped) {
+  std::lock_guard lock(mutex_);
+  const auto found = in_flight_.find(const_cast<OVERLAPPED*>(overlapped));
+  if (found == in_flight_.end()) return;
+  broke_locked("not_released", "N9", "the " + describe(found->second) +
+                                         " is released before its completion came out of the port. The system still uses it.");
+}
+
+bool CallRules::completion_is_due() const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [this](const auto& entry) {
+    const PostedOperation& op = entry.second;
+    const auto found = sockets_.find(op.socket);
+    if (op.out_of_port || found == sockets_.end()) return false;
+    const SocketState& state = found->second;
+    if (!state.open || op.is_send) return true;
+    const auto peer = peers_.find(state.peer_port);
+    return peer != peers_.end() && (peer->second.ended || peer->second.sent > state.bytes_received);
+  });
+}
+
+bool CallRules::is_send(const OVERLAPPED* overlapped) const {
+  std::lock_guard lock(mutex_);
+  const auto found = in_flight_.find(const_cast<OVERLAPPED*>(overlapped));
+  return found != in_flight_.end() && found->second.is_send;
+}
+
+std::uint64_t CallRules::lane_of(const OVERLAPPED* overlapped) const {
+  std::lock_guard lock(mutex_);
+  const auto found = in_flight_.find(const_cast<OVERLAPPED*>(overlapped));
+  if (found == in_flight_.end()) return 0;
+  const auto socket = sockets_.find(found->second.socket);
+  return (socket == sockets_.end() ? 1u : 2u * socket->second.client) + (found->second.is_send ? 1u : 0u);
+}
+
+std::string CallRules::name_of_operation(const OVERLAPPED* overlapped) const {
+  std::lock_guard lock(mutex_);
+  const auto found = in_flight_.find(const_cast<OVERLAPPED*>(overlapped));
+  return found == in_flight_.end() ? "a posted packet" : "the " + describe(found->second);
+}
+
+// --- Counting and looking --------------------------------------------------------------------------------------------
+
+void CallRules::count(Call call, SOCKET socket) {
+  std::lock_guard lock(mutex_);
+  ++counts_[call];
+  const auto found = sockets_.find(socket);
+  if (found != sockets_.end() && found->second.calls.size() < kCallsKept) found->second.calls.push_back(call);
+}
+
+std::size_t CallRules::count_of(Call call, const SOCKET* socket) const {
+  std::lock_guard lock(mutex_);
+  if (socket == nullptr) {
+    const auto found = counts_.find(call);
+    return found == counts_.end() ? 0 : found->second;
+  }
+  const auto found = sockets_.find(*socket);
+  if (found == sockets_.end()) return 0;
+  return static_cast<std::size_t>(std::count(found->second.calls.begin(), found->second.calls.end(), call));
+}
+
+std::vector<std::string> CallRules::calls_on(SOCKET socket) const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  if (const auto found = sockets_.find(socket); found != sockets_.end()) {
+    for (const Call call : found->second.calls) names.push_back(name_of(call));
+  }
+  return names;
+}
+
+void CallRules::client_sent(std::uint16_t port, std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  peers_[port].sent += bytes;
+}
+
+void CallRules::client_ended(std::uint16_t port) {
+  std::lock_guard lock(mutex_);
+  peers_[port].ended = true;
+}
+
+// The thread's place in the books; it marks itself gone when it ends.
+struct CallRules::Leaver {
+  ThreadSeen* seen = nullptr;
+  unsigned generation = 0;
+  ~Leaver() {
+    if (seen == nullptr) return;
+    const OutOfSight hidden;
+    CallRules& rules = call_rules();
+    std::lock_guard lock(rules.mutex_);
+    if (generation == rules.generation_) seen->gone = true;
+  }
+};
+
+CallRules::ThreadSeen& CallRules::me() {
+  thread_local Leaver leaver;
+  if (leaver.seen == nullptr || leaver.generation != generation_) {
+    threads_.emplace_back();
+    threads_.back().index = static_cast<unsigned>(threads_.size() - 1);
+    threads_.back().when = Clock::now();
+    leaver.seen = &threads_.back();
+    leaver.generation = generation_;
+  }
+  return *leaver.seen;
+}
+
+void CallRules::enter(Call call) {
+  std::lock_guard lock(mutex_);
+  if (!active_) return;
+  ThreadSeen& mine = me();
+  mine.call = call;
+  mine.inside = true;
+  ++mine.calls;
+  mine.when = Clock::now();
+}
+
+void CallRules::leave() {
+  std::lock_guard lock(mutex_);
+  if (!active_) return;
+  ThreadSeen& mine = me();
+  mine.inside = false;
+  mine.when = Clock::now();
+}
+
+std::string CallRules::last_seen() const {
+  std::lock_guard lock(mutex_);
+  std::string text;
+  std::size_t in_wait = 0, in_accept = 0;
+  std::string busy, lost;
+  for (const ThreadSeen& thread : threads_) {
+    if (thread.gone || thread.calls == 0 || (thread.index == 0 && !thread.inside)) continue;
+    const std::string who = thread.index == 0 ? "the test's thread" : "thread " + std::to_string(thread.index);
+    const std::string call = name_of(thread.call);
+    text += "seen: " + who + (thread.inside ? " is in " + call + " since " + seconds_since(thread.when)
+                                            : " made its last call, " + call + ", " + seconds_since(thread.when) + " ago") +
+            "; " + plural(thread.calls, "call") + " so far\n";
+    if (thread.index == 0) continue;
+    const bool waits = thread.call == Call::GetQueuedCompletionStatus || thread.call == Call::GetQueuedCompletionStatusEx;
+    if (thread.inside && waits) ++in_wait;
+    if (thread.inside && thread.call == Call::accept) ++in_accept;
+    if (thread.calls > 20000 && busy.empty()) busy = who + " makes call after call, the last was " + call;
+    if (!thread.inside && Clock::now() - thread.when > std::chrono::seconds(2) && lost.empty()) {
+      lost = who + " did not come back since its " + call + ": it waits for a lock, or goes round in a loop";
+    }
+  }
+  std::size_t shown = 0;
+  for (const auto& [overlapped, op] : in_flight_) {
+    if (shown++ == 8) break;
+    text += "seen: outstanding is the " + describe(op) + "\n";
+  }
+  if (in_flight_.size() > 8) text += "seen: and " + std::to_string(in_flight_.size() - 8) + " operations more\n";
+
+  std::string cause;
+  std::size_t open = 0;
+  for (const auto& [socket, state] : sockets_) {
+    if (!state.open || state.listens || !state.associated) continue;
+    ++open;
+    if (!cause.empty() || state.receives_out > 0 || state.ended) continue;
+    cause = client(socket) + (state.receives_done == 0
+                                  ? " never had a receive pending: N2, N4"
+                                  : " has no receive pending since its " + nth(state.receives_done) + " packet: N4");
+  }
+  if (cause.empty()) cause = busy;
+  if (cause.empty()) cause = lost;
+  if (cause.empty() && in_accept > 0) cause = "a thread waits in accept, and nobody closes the listener: N2";
+  if (cause.empty() && in_wait > 0 && in_flight_.empty() && open == 0) {
+    cause = plural(in_wait, "thread") + " in GetQueuedCompletionStatus, and no packet comes that ends " +
+            (in_wait == 1 ? "it" : "them") + ": N14";
+  }
+  if (!cause.empty()) text += "cause: " + cause + "\n";
+  return text;
+}
+
+}  // namespace test

@@ -1,0 +1,139 @@
+// The ledger of operations: posted -> completed, and the rules that go with it. The seam calls it; tests do not.
+//
+//   rule              notes    what it says
+//   associated_first  N2, N3   a socket is associated with the port before its first overlapped call
+//   one_recv          N7       a client has at most one receive outstanding
+//   zeroed            N8       the OVERLAPPED is zero when it is posted
+//   not_reused        N8, N9   an OVERLAPPED is not posted again before its completion came out of the port
+//   not_changed       N13      nobody writes to an OVERLAPPED in flight
+//   not_released      N9       an operation is not released while it is in flight
+//   buffer            N11      nobody writes to a buffer between posting and completion
+//   not_on_stack      N9, N11  neither the OVERLAPPED nor the buffer lies on a stack
+//   closed_once       N5       a socket or a port is closed once
+//   leak              N5, N9   at the end every operation has completed, every socket, port and thread is gone
+//
+// Threads: any; one mutex protects it all. It is held for a few instructions, never during a call.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "seam.h"
+#include "waiting.h"
+
+namespace test {
+
+// An operation that is the system's.
+struct PostedOperation {
+  std::uint64_t number = 0;  // counts up from 1 in each test
+  SOCKET socket = INVALID_SOCKET;
+  bool is_send = false;
+  std::vector<WSABUF> buffers;
+  std::uint64_t checksum = 0;  // of what is sent
+  bool out_of_port = false;
+};
+
+struct SocketState {
+  unsigned client = 0;  // counts up from 1 in each test: "client 3"
+  bool open = true;
+  bool listens = false;
+  bool associated = false;
+  std::uint16_t peer_port = 0;
+  unsigned receives_out = 0;
+  std::uint64_t bytes_received = 0;
+  unsigned receives_done = 0;  // with bytes
+  bool ended = false;          // a receive completed with 0 bytes or an error
+  std::vector<Call> calls;     // bounded
+};
+
+// What the client at the other end has done.
+struct PeerState {
+  std::uint64_t sent = 0;
+  bool ended = false;
+};
+
+class CallRules {
+ public:
+  void begin();
+  void next_seed();  // numbers count from 1 again, so that each seed tells the same story by itself
+  std::string end(bool passed);
+  std::string broken() const;
+  std::string last_seen() const;
+
+  // Calls, in the order of their life.
+  void opened(SOCKET socket);
+  void listening(SOCKET socket);
+  void closing(SOCKET socket);
+  void port_opened(HANDLE port);
+  void port_closing(HANDLE port);
+  void associated(SOCKET socket);
+  // Before the call: the operation is in the books, its number is returned. After it: when it failed at once it leaves
+  // the books.
+  std::uint64_t posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count, OVERLAPPED* overlapped,
+                        const void* stack_end);
+  void posted(std::uint64_t number, OVERLAPPED* overlapped, bool was_associated, bool failed);
+  void out_of_port(OVERLAPPED* overlapped);  // the conductor has its packet, and hands it over later
+  void completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);
+  void releasing(const OVERLAPPED* overlapped);
+  bool is_associated(SOCKET socket) const;  // true for a socket that is not known
+
+  // Whether a completion must come soon: its bytes are there, the connection has ended, or it is a send.
+  bool completion_is_due() const;
+  bool is_send(const OVERLAPPED* overlapped) const;
+  // Which lane a completion belongs to: completions of one lane come in order. 0: none of ours.
+  std::uint64_t lane_of(const OVERLAPPED* overlapped) const;
+  std::string name_of_operation(const OVERLAPPED* overlapped) const;
+  std::vector<HANDLE> open_ports() const;
+
+  void count(Call call, SOCKET socket);
+  std::size_t count_of(Call call, const SOCKET* socket) const;
+  std::vector<std::string> calls_on(SOCKET socket) const;
+
+  // What a thread does, for last_seen().
+  void enter(Call call);
+  void leave();
+
+  void client_sent(std::uint16_t port, std::size_t bytes);
+  void client_ended(std::uint16_t port);
+
+  // A rule is broken; only the first one counts, and is printed at once.
+  void broke(const std::string& line);
+
+ private:
+  struct ThreadSeen {
+    unsigned index = 0;
+    Call call{};
+    bool inside = false;
+    bool gone = false;
+    std::uint64_t calls = 0;
+    Clock::time_point when;
+  };
+  struct Leaver;  // tells when a thread ends
+
+  void broke_locked(const std::string& rule, const std::string& note, const std::string& what);
+  std::string client(SOCKET socket) const;
+  std::string describe(const PostedOperation& op) const;
+  ThreadSeen& me();
+
+  mutable std::mutex mutex_;  // protects what follows
+  bool active_ = false;
+  std::string broken_;
+  std::uint64_t last_number_ = 0;
+  unsigned last_client_ = 0;
+  std::map<OVERLAPPED*, PostedOperation> in_flight_;
+  std::map<SOCKET, SocketState> sockets_;
+  std::map<HANDLE, bool> ports_;  // true: open
+  std::map<std::uint16_t, PeerState> peers_;
+  std::map<Call, std::size_t> counts_;
+  std::deque<ThreadSeen> threads_;
+  unsigned generation_ = 0;  // of the test, so that a thread's place in threads_ is known to be old
+  std::size_t threads_before_ = 0;
+};
+
+CallRules& call_rules();
+
+}  // namespace test

@@ -1,0 +1,464 @@
+#include "conductor.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "call_rules.h"
+#include "calls.h"
+#include "conducting.h"
+
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+namespace test {
+namespace {
+
+constexpr auto kLook = std::chrono::microseconds(300);  // how often a thread that does not stop is looked at
+constexpr int kLooks = 4;                               // asleep that often in a row: it waits for a lock
+
+// One thread of the code under test.
+struct Actor {
+  enum class At { running, stopped, waiting, ended };
+  std::string name;
+  At at = At::running;
+  std::string place;           // where it is stopped
+  HANDLE port = nullptr;       // at `waiting`
+  bool go = false;             // it was chosen
+  std::optional<HandedPacket> packet;  // at `waiting`: what it was given
+  bool blocked = false;        // running, but it waits for a lock
+  int asleep = 0;              // looks in a row
+  Clock::time_point since;     // it was let go
+  long tid = 0;
+  std::condition_variable changed;
+};
+
+// Whether the system says that the thread sleeps. On Windows it does not say, so time must.
+bool sleeps(const Actor& actor) {
+#ifdef _WIN32
+  return Clock::now() - actor.since > std::chrono::milliseconds(30);
+#else
+  std::ifstream stat("/proc/self/task/" + std::to_string(actor.tid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(stat)), {});
+  const std::size_t end = text.rfind(')');
+  return end != std::string::npos && end + 2 < text.size() && text[end + 2] == 'S';
+#endif
+}
+
+long this_thread() {
+#ifdef _WIN32
+  return static_cast<long>(::GetCurrentThreadId());
+#else
+  return static_cast<long>(::gettid());
+#endif
+}
+
+}  // namespace
+
+struct Conductor::State {
+  explicit State(std::uint64_t seed) : random(seed) {}
+
+  const std::thread::id owner = std::this_thread::get_id();
+  std::mutex mutex;  // protects what follows
+  std::condition_variable still;  // an actor stopped, waits or has ended
+  bool over = false;
+  Random random;
+  std::deque<Actor> actors;  // their addresses are kept
+  unsigned names = 0;
+  struct Ready {
+    HANDLE port;
+    HandedPacket packet;
+    std::uint64_t lane;
+    std::string what;
+  };
+  std::vector<Ready> ready;  // out of the port, not handed out yet; in the order they came
+  std::map<unsigned, std::deque<std::function<void()>>> actions;
+  std::vector<std::unique_ptr<Background>> calls;
+  bool patient = true;  // what was due has always come so far
+  std::string trace;
+
+  void wait_until_still(std::unique_lock<std::mutex>& lock);
+  void collect(std::unique_lock<std::mutex>& lock);
+  void let_go(std::unique_lock<std::mutex>& lock, Actor& actor);
+  bool step(std::unique_lock<std::mutex>& lock);
+  void stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place);
+  std::optional<HandedPacket> take_ready(HANDLE port, std::size_t index);
+  std::vector<std::size_t> candidates(HANDLE port) const;
+  void note(const std::string& line) { trace += line + "\n"; }
+};
+
+namespace {
+
+std::mutex current_mutex;  // protects `current`
+std::shared_ptr<Conductor::State> current;  // the conductor at work
+std::shared_ptr<Conductor::State> last;     // one that has gone; packets may be left in it
+std::atomic<bool> conducting{false};
+std::atomic<bool> leftovers{false};
+std::atomic<std::uint64_t> shaking{0};  // seed + 1
+
+std::shared_ptr<Conductor::State> conductor() {
+  if (!conducting) return nullptr;
+  std::lock_guard lock(current_mutex);
+  return current;
+}
+
+// The actor of this thread, made at its first call.
+struct Self {
+  std::weak_ptr<Conductor::State> state;
+  Actor* actor = nullptr;
+  ~Self() {
+    const OutOfSight hidden;
+    if (const auto alive = state.lock()) {
+      std::lock_guard lock(alive->mutex);
+      actor->at = Actor::At::ended;
+      alive->still.notify_all();
+    }
+  }
+};
+thread_local Self self;
+
+Actor& actor_of(Conductor::State& state, const std::shared_ptr<Conductor::State>& owner) {
+  if (self.state.lock() != owner) {
+    state.actors.emplace_back();
+    self.state = owner;
+    self.actor = &state.actors.back();
+    self.actor->name = "thread " + std::to_string(++state.names);
+    self.actor->tid = this_thread();
+  }
+  return *self.actor;
+}
+
+// The conductor that this thread has to obey.
+std::shared_ptr<Conductor::State> my_conductor() {
+  auto state = conductor();
+  if (state != nullptr && state->owner == std::this_thread::get_id()) return nullptr;
+  return state;
+}
+
+void shake() {
+  const std::uint64_t seed = shaking;
+  if (seed == 0) return;
+  static std::atomic<std::uint64_t> threads{0};
+  thread_local Random random(seed * 1000 + threads++);
+  const std::size_t n = random.below(64);
+  if (n < 8) std::this_thread::yield();
+  if (n == 9) std::this_thread::sleep_for(std::chrono::microseconds(100));
+}
+
+}  // namespace
+
+// --- In the threads of the code under test ---------------------------------------------------------------------------
+
+// Stops here until it is chosen.
+void Conductor::State::stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place) {
+  if (over) return;
+  actor.at = at;
+  actor.place = place;
+  actor.blocked = false;
+  actor.go = false;
+  still.notify_all();
+  actor.changed.wait(lock, [&] { return actor.go || over; });
+  actor.at = Actor::At::running;
+  actor.since = Clock::now();
+  actor.asleep = 0;
+}
+
+void Conducting::stop(const char* when, const char* what) {
+  const OutOfSight hidden;
+  shake();
+  if (const auto state = my_conductor()) {
+    std::unique_lock lock(state->mutex);
+    state->stop_at(lock, actor_of(*state, state), Actor::At::stopped, std::string(when) + what);
+  }
+}
+
+void yield_point(const char* what) { Conducting::stop("at ", what); }
+
+bool Conducting::wait(HANDLE port, HandedPacket& packet) {
+  const auto state = my_conductor();
+  if (state == nullptr) return leftovers && more(port, packet);
+  std::unique_lock lock(state->mutex);
+  Actor& actor = actor_of(*state, state);
+  actor.port = port;
+  actor.packet.reset();
+  state->stop_at(lock, actor, Actor::At::waiting, "");
+  if (!actor.packet) {  // the conductor has gone
+    lock.unlock();
+    return more(port, packet);
+  }
+  packet = *actor.packet;
+  return true;
+}
+
+bool Conducting::more(HANDLE port, HandedPacket& packet) {
+  auto state = conductor();
+  if (state == nullptr) {
+    std::lock_guard lock(current_mutex);
+    state = last;
+  }
+  if (state == nullptr) return false;
+  std::unique_lock lock(state->mutex);
+  const auto some = state->candidates(port);
+  if (some.empty()) return false;
+  packet = *state->take_ready(port, some.front());
+  return true;
+}
+
+DWORD Conducting::most_bytes(DWORD wanted) {
+  static constexpr DWORD kSizes[] = {1, 2, 3, 5, 8, 13, 100, 1000};
+  const auto pick = [wanted](Random& random) {
+    const std::size_t n = random.below(std::size(kSizes) * 2);
+    return n < std::size(kSizes) ? std::min(wanted, kSizes[n]) : wanted;
+  };
+  if (const auto state = my_conductor()) {
+    std::lock_guard lock(state->mutex);
+    return state->over ? wanted : pick(state->random);
+  }
+  const std::uint64_t seed = shaking;
+  if (seed == 0) return wanted;
+  thread_local Random random(seed * 77);
+  return random.below(4) == 0 ? pick(random) : wanted;
+}
+
+// --- In the test's own thread ----------------------------------------------------------------------------------------
+
+// Waits until no actor runs. One that waits for a lock counts as still, until it runs again.
+void Conductor::State::wait_until_still(std::unique_lock<std::mutex>& lock) {
+  for (;;) {
+    bool anybody = false;
+    for (Actor& actor : actors) {
+      anybody = anybody || (actor.at == Actor::At::running && !actor.blocked);
+    }
+    if (!anybody) return;
+    if (still.wait_for(lock, kLook) == std::cv_status::no_timeout) continue;
+    for (Actor& actor : actors) {
+      if (actor.at != Actor::At::running || actor.blocked) continue;
+      actor.asleep = sleeps(actor) ? actor.asleep + 1 : 0;
+      if (actor.asleep >= kLooks) actor.blocked = true;
+    }
+  }
+}
+
+// Takes out of the ports what is there, and waits for what is due: bytes that a client has sent, the end of a
+// connection, sends.
+void Conductor::State::collect(std::unique_lock<std::mutex>& lock) {
+  const auto deadline = Clock::now() + patience() / 10;
+  for (;;) {
+    bool any = false;
+    const bool due = patient && call_rules().completion_is_due();
+    for (const HANDLE port : call_rules().open_ports()) {
+      for (;;) {
+        HandedPacket packet;
+        OVERLAPPED* overlapped = nullptr;
+        lock.unlock();
+        packet.ok = win32::real_calls().GetQueuedCompletionStatus(port, &packet.entry.dwNumberOfBytesTransferred,
+                                                                  &packet.entry.lpCompletionKey, &overlapped,
+                                                                  due && !any ? 1 : 0) != FALSE;
+        packet.error = packet.ok ? 0 : ::GetLastError();
+        lock.lock();
+        packet.entry.lpOverlapped = overlapped;
+        if (!packet.any()) break;
+        any = true;
+        const std::uint64_t lane = call_rules().lane_of(overlapped);
+        if (lane != 0) packet.entry.Internal = overlapped->Internal;
+        std::string what = call_rules().name_of_operation(overlapped);
+        if (lane != 0) what += ", " + std::to_string(packet.entry.dwNumberOfBytesTransferred) + " bytes";
+        call_rules().out_of_port(overlapped);
+        ready.push_back({port, packet, lane, what});
+      }
+    }
+    if (!patient || !call_rules().completion_is_due()) return;
+    if (Clock::now() > deadline) patient = false;  // a wrong program: waiting each time would look like a hang
+  }
+}
+
+// The packets of this port that may come next: the first of each lane.
+std::vector<std::size_t> Conductor::State::candidates(HANDLE port) const {
+  std::vector<std::size_t> first;
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    if (ready[i].port != port) continue;
+    const bool later = std::any_of(first.begin(), first.end(), [&](std::size_t k) { return ready[k].lane == ready[i].lane; });
+    if (!later) first.push_back(i);
+  }
+  // In an order that does not depend on which of them the kernel reported first.
+  std::sort(first.begin(), first.end(), [this](std::size_t a, std::size_t b) { return ready[a].lane < ready[b].lane; });
+  return first;
+}
+
+std::optional<HandedPacket> Conductor::State::take_ready(HANDLE, std::size_t index) {
+  const HandedPacket packet = ready[index].packet;
+  ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(index));
+  return packet;
+}
+
+// One decision. False when there is none to make.
+bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
+  wait_until_still(lock);
+  collect(lock);
+  std::vector<Actor*> able;
+  std::vector<unsigned> clients;
+  for (Actor& actor : actors) {
+    if (actor.at == Actor::At::stopped) able.push_back(&actor);
+    if (actor.at == Actor::At::waiting && !candidates(actor.port).empty()) able.push_back(&actor);
+  }
+  for (const auto& [client, left] : actions) {
+    if (!left.empty()) clients.push_back(client);
+  }
+  if (able.empty() && clients.empty()) return false;
+
+  const std::size_t n = random.below(able.size() + clients.size());
+  if (n >= able.size()) {
+    const unsigned client = clients[n - able.size()];
+    const auto action = std::move(actions[client].front());
+    actions[client].pop_front();
+    note("client " + std::to_string(client) + " acts");
+    lock.unlock();
+    action();
+    lock.lock();
+    return true;
+  }
+  Actor& actor = *able[n];
+  if (actor.at == Actor::At::waiting) {
+    const auto some = candidates(actor.port);
+    const std::size_t index = some[random.below(some.size())];
+    note(actor.name + " gets " + ready[index].what);
+    actor.packet = take_ready(actor.port, index);
+  } else {
+    note(actor.name + " goes on " + actor.place);
+  }
+  // What this one does may end another one's wait. A thread that was just woken may be called asleep for a moment.
+  for (Actor& other : actors) {
+    other.blocked = false;
+    other.asleep = 0;
+  }
+  actor.at = Actor::At::running;  // so that it counts as running before it has woken up
+  actor.since = Clock::now();
+  actor.asleep = 0;
+  actor.go = true;
+  actor.changed.notify_all();
+  return true;
+}
+
+Conductor::Conductor(std::uint64_t seed) : state_(std::make_shared<State>(seed)) {
+  const OutOfSight hidden;
+  std::lock_guard lock(current_mutex);
+  current = state_;
+  last = nullptr;
+  leftovers = false;
+  conducting = true;
+}
+
+Conductor::~Conductor() {
+  {
+    const OutOfSight hidden;
+    {
+      std::lock_guard lock(current_mutex);
+      current = nullptr;
+      last = state_;
+      conducting = false;
+    }
+    std::lock_guard lock(state_->mutex);
+    leftovers = !state_->ready.empty();
+    state_->over = true;
+    for (Actor& actor : state_->actors) actor.changed.notify_all();
+  }
+  state_->calls.clear();
+}
+
+void Conductor::wait_for_threads(unsigned count) {
+  const auto stopped = [&] {
+    const OutOfSight hidden;
+    std::lock_guard lock(state_->mutex);
+    return static_cast<unsigned>(std::count_if(state_->actors.begin(), state_->actors.end(), [](const Actor& actor) {
+             return actor.at == Actor::At::stopped || actor.at == Actor::At::waiting;
+           })) >= count;
+  };
+  check_eventually(std::to_string(count) + " threads run and come to a call", stopped);
+}
+
+void Conductor::call(const std::string& what, std::function<void()> body) {
+  const OutOfSight hidden;
+  Actor* actor = nullptr;
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->actors.emplace_back();
+    actor = &state_->actors.back();
+    actor->name = what;
+  }
+  // The thread is known before it runs, so a decision waits for it.
+  state_->calls.push_back(std::make_unique<Background>(what, [actor, state = state_, body = std::move(body)] {
+    {
+      const OutOfSight quiet;
+      std::unique_lock lock(state->mutex);
+      self.state = state;
+      self.actor = actor;
+      actor->tid = this_thread();
+      state->stop_at(lock, *actor, Actor::At::stopped, "from the beginning");
+    }
+    body();
+  }));
+  std::unique_lock lock(state_->mutex);
+  state_->still.wait(lock, [&] { return actor->at == Actor::At::stopped; });
+}
+
+void Conductor::act(unsigned actor, std::function<void()> action) {
+  std::lock_guard lock(state_->mutex);
+  state_->actions[actor].push_back(std::move(action));
+}
+
+void Conductor::play() {
+  {
+    const OutOfSight hidden;
+    const auto deadline = Clock::now() + 3 * patience();
+    std::unique_lock lock(state_->mutex);
+    while (state_->step(lock)) {
+      if (Clock::now() > deadline) {
+        lock.unlock();
+        fail("expected that the threads come to rest, but they go on and on");
+      }
+    }
+  }
+  for (auto call = state_->calls.begin(); call != state_->calls.end();) {
+    if (!(*call)->finished()) {
+      ++call;
+      continue;
+    }
+    const std::unique_ptr<Background> ended = std::move(*call);
+    call = state_->calls.erase(call);
+    ended->finish();
+  }
+}
+
+Random& Conductor::random() { return state_->random; }
+
+std::string Conductor::trace() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->trace;
+}
+
+Shaker::Shaker(std::uint64_t seed) { shaking = seed + 1; }
+Shaker::~Shaker() { shaking = 0; }
+
+unsigned seeds_to_play(unsigned native) {
+  if (std::getenv("LAB_SEED") != nullptr) return 1;
+  return slowness() > 1 ? std::max(1u, native / 5) : native;
+}
+
+void for_each_seed(unsigned native, const std::function<void(std::uint64_t)>& body) {
+  const char* const only = std::getenv("LAB_SEED");
+  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
+  for (std::uint64_t seed = first; seed < first + seeds_to_play(native); ++seed) {
+    begin_seed(seed);
+    body(seed);
+  }
+}
+
+}  // namespace test

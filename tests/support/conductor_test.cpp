@@ -1,0 +1,193 @@
+// The conductor: a seed is an interleaving, and it can be played again.
+#include "conductor.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "net.h"
+#include "seam.h"
+#include "story.h"
+
+namespace test {
+namespace {
+
+// A small echo server of plain calls; its mutex is held during each WSASend.
+class Echo {
+ public:
+  struct Operation {
+    OVERLAPPED overlapped{};
+    WSABUF wsabuf{};
+    bool is_send = false;
+    std::size_t client = 0;
+    char bytes[256];
+  };
+  explicit Echo(std::size_t clients) {
+    port_ = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 16);
+    for (std::size_t i = 0; i < clients; ++i) {
+      peers.push_back(std::make_unique<TestClient>(listener_.port));
+      sockets_.push_back(listener_.accept());
+      ::CreateIoCompletionPort(reinterpret_cast<HANDLE>(sockets_[i].get()), port_, i, 0);
+      receive(*new Operation, i);
+    }
+  }
+  void start(unsigned threads) {
+    for (unsigned i = 0; i < threads; ++i) {
+      threads_.push_back(std::make_unique<Background>("a worker", [this] { work(); }));
+    }
+  }
+  ~Echo() {
+    for (std::size_t i = 0; i < threads_.size(); ++i) ::PostQueuedCompletionStatus(port_, 0, 0, nullptr);
+    threads_.clear();
+    for (auto& socket : sockets_) socket.close();
+    for (; receives_ > 0; --receives_) {
+      DWORD bytes = 0;
+      ULONG_PTR key = 0;
+      OVERLAPPED* overlapped = nullptr;
+      ::GetQueuedCompletionStatus(port_, &bytes, &key, &overlapped, 5000);
+      if (overlapped != nullptr) delete CONTAINING_RECORD(overlapped, Operation, overlapped);
+    }
+    ::CloseHandle(port_);
+  }
+  std::vector<std::unique_ptr<TestClient>> peers;
+  std::vector<std::size_t> order;  // of the clients that were served; protected by mutex_
+
+ private:
+  void receive(Operation& op, std::size_t client) {
+    op.overlapped = {};
+    op.is_send = false;
+    op.client = client;
+    op.wsabuf = {sizeof op.bytes, op.bytes};
+    DWORD flags = 0;
+    ++receives_;
+    ::WSARecv(sockets_[client].get(), &op.wsabuf, 1, nullptr, &flags, &op.overlapped, nullptr);
+  }
+  void work() {
+    for (;;) {
+      DWORD bytes = 0;
+      ULONG_PTR key = 0;
+      OVERLAPPED* overlapped = nullptr;
+      ::GetQueuedCompletionStatus(port_, &bytes, &key, &overlapped, INFINITE);
+      if (overlapped == nullptr) return;
+      Operation* op = CONTAINING_RECORD(overlapped, Operation, overlapped);
+      if (op->is_send) {
+        delete op;
+        continue;
+      }
+      --receives_;
+      auto* reply = new Operation;
+      reply->is_send = true;
+      reply->wsabuf = {bytes, reply->bytes};
+      std::memcpy(reply->bytes, op->bytes, bytes);
+      {
+        std::lock_guard lock(mutex_);
+        order.push_back(op->client);
+        ::WSASend(sockets_[op->client].get(), &reply->wsabuf, 1, nullptr, 0, &reply->overlapped, nullptr);
+      }
+      receive(*op, op->client);
+    }
+  }
+  Listener listener_;
+  HANDLE port_;
+  std::vector<lab::UniqueSocket> sockets_;
+  std::atomic<int> receives_{0};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Background>> threads_;
+};
+
+struct Played {
+  std::string trace;
+  std::vector<std::size_t> order;
+};
+
+Played play(std::uint64_t seed) {
+  Played played;
+  Echo server(3);
+  Conductor conductor(seed);  // ends before the server does: from then on everybody runs freely
+  server.start(3);
+  conductor.wait_for_threads(3);
+  for (unsigned i = 0; i < 3; ++i) {
+    for (int k = 0; k < 3; ++k) {
+      conductor.act(i, [&, i] { server.peers[i]->send("hello " + std::to_string(i)); });
+    }
+  }
+  conductor.play();
+  for (unsigned i = 0; i < 3; ++i) {
+    for (int k = 0; k < 3; ++k) check_equal("the echo", server.peers[i]->receive(7), "hello " + std::to_string(i));
+  }
+  played.trace = conductor.trace();
+  played.order = server.order;
+  return played;
+}
+
+LAB_TEST(Conductor, TheSameSeedIsTheSameInterleaving, "-", "tests/support/README.md") {
+  std::set<std::string> traces;
+  std::set<std::vector<std::size_t>> orders;
+  const unsigned seeds = slowness() > 1 ? 4 : 25;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    begin_seed(seed);
+    const Played first = play(seed);
+    begin_seed(seed);
+    const Played again = play(seed);
+    check_equal("what was decided", again.trace, first.trace);
+    traces.insert(first.trace);
+    orders.insert(first.order);
+  }
+  check("other seeds decide otherwise", traces.size() == seeds);
+  check("the clients are served in other orders", orders.size() > seeds / 2);
+}
+
+LAB_TEST(Conductor, ACallThatWaitsForAnotherIsPlayed, "-", "tests/support/README.md") {
+  for_each_seed(10, [](std::uint64_t seed) {
+    Conductor conductor(seed);
+    const HANDLE port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 4);
+    std::mutex mutex;
+    int calls = 0;
+    for (int i = 0; i < 3; ++i) {
+      conductor.call("a caller", [&] {
+        for (int k = 0; k < 3; ++k) {
+          std::lock_guard lock(mutex);
+          ++calls;
+          ::PostQueuedCompletionStatus(port, 0, 1, nullptr);  // the others wait for the lock meanwhile
+        }
+      });
+    }
+    conductor.play();
+    check_equal("the calls", calls, 9);
+    ::CloseHandle(port);
+  });
+}
+
+LAB_TEST(Conductor, AFailedCheckReachesTheTest, "-", "tests/support/README.md") {
+  bool thrown = false;
+  try {
+    Conductor conductor(1);
+    conductor.call("a caller", [] { fail("as it should"); });
+    conductor.play();
+  } catch (const Unmet&) {
+    thrown = true;
+  }
+  check("play throws what the call threw", thrown);
+}
+
+LAB_TEST(Conductor, WhatIsNotHandedOutStaysForLater, "-", "tests/support/README.md") {
+  const HANDLE port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 4);
+  {
+    Conductor conductor(1);
+    for (ULONG_PTR i = 1; i <= 3; ++i) ::PostQueuedCompletionStatus(port, 0, i, nullptr);
+    conductor.play();  // nobody waits; the packets are in its hands
+  }
+  for (ULONG_PTR i = 1; i <= 3; ++i) {
+    DWORD bytes = 0;
+    ULONG_PTR key = 0;
+    OVERLAPPED* overlapped = nullptr;
+    check("a packet is there", ::GetQueuedCompletionStatus(port, &bytes, &key, &overlapped, 0) != FALSE);
+    check_equal("its key", key, i);
+  }
+  ::CloseHandle(port);
+}
+
+}  // namespace
+}  // namespace test

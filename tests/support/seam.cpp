@@ -1,0 +1,426 @@
+#include "seam.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <type_traits>
+
+#include "call_rules.h"
+#include "calls.h"
+#include "conducting.h"
+#include "conductor.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define TEST_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TEST_TSAN 1
+#endif
+#endif
+
+#ifdef TEST_TSAN
+extern "C" {
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
+void AnnotateIgnoreSyncBegin(const char* file, int line);
+void AnnotateIgnoreSyncEnd(const char* file, int line);
+void AnnotateHappensBefore(const char* file, int line, const volatile void* address);
+void AnnotateHappensAfter(const char* file, int line, const volatile void* address);
+}
+#endif
+
+namespace test {
+namespace {
+
+thread_local unsigned unwatched = 0;
+
+// The order that the system itself makes: what was written before an operation was posted is seen by who gets its
+// completion. ThreadSanitizer is told, because it does not see our hand-over.
+void before_completion([[maybe_unused]] const void* overlapped) {
+#ifdef TEST_TSAN
+  AnnotateHappensBefore(__FILE__, __LINE__, overlapped);
+#endif
+}
+void after_completion([[maybe_unused]] const void* overlapped) {
+#ifdef TEST_TSAN
+  AnnotateHappensAfter(__FILE__, __LINE__, overlapped);
+#endif
+}
+char posted_packets;  // stands for the packets that carry no operation
+
+struct Script {
+  struct Step {
+    unsigned after;
+    unsigned times;
+    int error;
+  };
+  std::mutex mutex;  // protects what follows
+  std::map<Call, std::deque<Step>> steps;
+  std::deque<DWORD> short_sends;
+};
+Script& script() {
+  static Script* const one = new Script;  // never destroyed: threads may outlive main
+  return *one;
+}
+std::atomic<bool> scripted{false};
+
+// The error with which this call has to fail, or 0.
+int scripted_error(Call call) {
+  if (!scripted) return 0;
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  const auto found = script().steps.find(call);
+  if (found == script().steps.end() || found->second.empty()) return 0;
+  Script::Step& step = found->second.front();
+  if (step.after > 0) {
+    --step.after;
+    return 0;
+  }
+  const int error = step.error;
+  if (--step.times == 0) found->second.pop_front();
+  return error;
+}
+
+void shorten(DWORD& bytes) {
+  if (!scripted) return;
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  if (script().short_sends.empty() || bytes == 0) return;
+  bytes = std::min(bytes, script().short_sends.front());
+  script().short_sends.pop_front();
+}
+
+// What the call returns when it fails.
+template <Call call, class Result>
+Result failure_of() {
+  if constexpr (std::is_same_v<Result, SOCKET>) {
+    return INVALID_SOCKET;
+  } else if constexpr (std::is_same_v<Result, HANDLE>) {
+    return nullptr;
+  } else {
+    constexpr bool is_bool = call == Call::PostQueuedCompletionStatus || call == Call::CancelIoEx ||
+                             call == Call::CloseHandle || call == Call::SetFileCompletionNotificationModes;
+    return is_bool ? FALSE : SOCKET_ERROR;
+  }
+}
+
+// Which socket a call is about.
+template <class First, class... Rest>
+SOCKET socket_of(First first, Rest...) {
+  if constexpr (std::is_same_v<First, SOCKET>) {
+    return first;
+  } else if constexpr (std::is_same_v<First, HANDLE>) {
+    return reinterpret_cast<SOCKET>(first);
+  } else {
+    return INVALID_SOCKET;
+  }
+}
+
+// A call of the code under test, from its first moment to its last. Keeps the thread's last error.
+class Visit {
+ public:
+  Visit(Call call, SOCKET socket) : call_(call) {
+    if (!waits()) Conducting::stop("before ", name_of(call));
+    const OutOfSight hidden;
+    call_rules().count(call, socket);
+    call_rules().enter(call);
+  }
+  ~Visit() {
+    const DWORD error = ::GetLastError();
+    {
+      const OutOfSight hidden;
+      call_rules().leave();
+    }
+    if (!waits()) Conducting::stop("after ", name_of(call_));
+    ::SetLastError(error);
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+ private:
+  // It stops in the middle, until there is a packet for it.
+  bool waits() const { return call_ == Call::GetQueuedCompletionStatus || call_ == Call::GetQueuedCompletionStatusEx; }
+
+  const Call call_;
+};
+
+// Runs bookkeeping between a call and its caller: the thread's last error stays.
+template <class Books>
+void note(Books books) {
+  const DWORD error = ::GetLastError();
+  {
+    const OutOfSight hidden;
+    books();
+  }
+  ::SetLastError(error);
+}
+
+// --- The calls -------------------------------------------------------------------------------------------------------
+
+template <Call call, class Result, class... Parameters>
+Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t<Parameters>...> arguments) {
+  if (unwatched > 0) return std::apply(real, arguments);
+  const Visit visit(call, std::apply([](auto... all) { return socket_of(all...); }, arguments));
+  if (const int error = scripted_error(call)) {
+    ::SetLastError(static_cast<DWORD>(error));
+    return failure_of<call, Result>();
+  }
+  // What ends is noted before the call: a moment later the handle may be a new one's.
+  if constexpr (call == Call::closesocket) note([&] { call_rules().closing(std::get<0>(arguments)); });
+  if constexpr (call == Call::CloseHandle) note([&] { call_rules().port_closing(std::get<0>(arguments)); });
+  if constexpr (call == Call::PostQueuedCompletionStatus) before_completion(&posted_packets);
+  const Result result = std::apply(real, arguments);
+  if constexpr (call == Call::socket || call == Call::WSASocketW || call == Call::accept) {
+    if (result != INVALID_SOCKET) note([&] { call_rules().opened(result); });
+  }
+  if constexpr (call == Call::listen) note([&] { call_rules().listening(std::get<0>(arguments)); });
+  if constexpr (call == Call::CreateIoCompletionPort) {
+    const auto& [file, port, key, threads] = arguments;
+    if (result != nullptr) {
+      note([&] {
+        if (port == nullptr) call_rules().port_opened(result);
+        if (file != INVALID_HANDLE_VALUE) call_rules().associated(reinterpret_cast<SOCKET>(file));
+      });
+    }
+  }
+  return result;
+}
+
+bool was_posted(int result) { return result == 0 || ::WSAGetLastError() == WSA_IO_PENDING; }
+
+// An overlapped call: in the books before it is made, for its completion may come before it returns.
+template <class Make>
+int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED overlapped, Make make) {
+  const Visit visit(call, s);
+  if (const int error = scripted_error(call)) {
+    ::WSASetLastError(error);
+    return SOCKET_ERROR;
+  }
+  if (overlapped == nullptr || buffers == nullptr || count == 0) return make(buffers, count);
+  std::uint64_t number = 0;
+  bool associated = true;
+  std::vector<WSABUF> some(buffers, buffers + count);
+  {
+    const OutOfSight hidden;
+    char here = 0;
+    associated = call_rules().is_associated(s);
+    number = call_rules().posting(s, call == Call::WSASend, buffers, count, overlapped, &here);
+    if (call == Call::WSARecv) {
+      DWORD all = 0;
+      for (const WSABUF& buffer : some) all += buffer.len;
+      DWORD most = Conducting::most_bytes(all);
+      for (WSABUF& buffer : some) {
+        buffer.len = std::min<ULONG>(buffer.len, most);
+        most -= buffer.len;
+      }
+      while (some.size() > 1 && some.back().len == 0) some.pop_back();
+    }
+  }
+  before_completion(overlapped);
+  const int result = make(some.data(), static_cast<DWORD>(some.size()));
+  note([&] { call_rules().posted(number, overlapped, associated, !was_posted(result)); });
+  return result;
+}
+
+int WINAPI seen_WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD bytes, LPDWORD flags, LPWSAOVERLAPPED overlapped,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+  const auto real = win32::real_calls().WSARecv;
+  if (unwatched > 0) return real(s, buffers, count, bytes, flags, overlapped, routine);
+  return post(Call::WSARecv, s, buffers, count, overlapped,
+              [&](LPWSABUF b, DWORD n) { return real(s, b, n, bytes, flags, overlapped, routine); });
+}
+
+int WINAPI seen_WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD bytes, DWORD flags, LPWSAOVERLAPPED overlapped,
+                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+  const auto real = win32::real_calls().WSASend;
+  if (unwatched > 0) return real(s, buffers, count, bytes, flags, overlapped, routine);
+  return post(Call::WSASend, s, buffers, count, overlapped,
+              [&](LPWSABUF b, DWORD n) { return real(s, b, n, bytes, flags, overlapped, routine); });
+}
+
+// A packet reaches the code under test.
+void hand_over(OVERLAPPED* overlapped, bool ok, DWORD& bytes) {
+  if (overlapped == nullptr) {
+    after_completion(&posted_packets);
+    return;
+  }
+  bool is_send = false;
+  {
+    const OutOfSight hidden;
+    is_send = call_rules().is_send(overlapped);
+    call_rules().completed(overlapped, ok, bytes);
+  }
+  if (is_send && ok) shorten(bytes);
+  after_completion(overlapped);
+  after_completion(&posted_packets);
+}
+
+BOOL WINAPI seen_GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED* overlapped,
+                                           DWORD milliseconds) {
+  const auto real = win32::real_calls().GetQueuedCompletionStatus;
+  if (unwatched > 0) return real(port, bytes, key, overlapped, milliseconds);
+  const Visit visit(Call::GetQueuedCompletionStatus, INVALID_SOCKET);
+  if (const int error = scripted_error(Call::GetQueuedCompletionStatus)) {
+    *overlapped = nullptr;
+    ::SetLastError(static_cast<DWORD>(error));
+    return FALSE;
+  }
+  HandedPacket packet;
+  bool conducted = false;
+  {
+    const OutOfSight hidden;
+    conducted = Conducting::wait(port, packet);
+  }
+  if (conducted) {
+    *overlapped = packet.entry.lpOverlapped;
+    if (packet.any()) {
+      *bytes = packet.entry.dwNumberOfBytesTransferred;
+      *key = packet.entry.lpCompletionKey;
+    }
+  } else {
+    packet.ok = real(port, bytes, key, overlapped, milliseconds) != FALSE;
+    packet.error = packet.ok ? 0 : ::GetLastError();
+    packet.entry.lpOverlapped = *overlapped;
+  }
+  if (packet.any()) hand_over(*overlapped, packet.ok, *bytes);
+  ::SetLastError(packet.error);
+  return packet.ok;
+}
+
+BOOL WINAPI seen_GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG count, PULONG removed,
+                                             DWORD milliseconds, BOOL alertable) {
+  const auto real = win32::real_calls().GetQueuedCompletionStatusEx;
+  if (unwatched > 0) return real(port, entries, count, removed, milliseconds, alertable);
+  const Visit visit(Call::GetQueuedCompletionStatusEx, INVALID_SOCKET);
+  if (const int error = scripted_error(Call::GetQueuedCompletionStatusEx)) {
+    *removed = 0;
+    ::SetLastError(static_cast<DWORD>(error));
+    return FALSE;
+  }
+  HandedPacket packet;
+  bool conducted = false;
+  DWORD error = 0;
+  {
+    const OutOfSight hidden;
+    conducted = Conducting::wait(port, packet);
+    if (conducted) {
+      *removed = 0;
+      if (packet.any()) entries[(*removed)++] = packet.entry;
+      while (*removed > 0 && *removed < count && Conducting::more(port, packet)) entries[(*removed)++] = packet.entry;
+      error = *removed > 0 ? 0 : packet.error;
+    }
+  }
+  if (!conducted) error = real(port, entries, count, removed, milliseconds, alertable) ? 0 : ::GetLastError();
+  for (ULONG i = 0; error == 0 && i < *removed; ++i) {
+    hand_over(entries[i].lpOverlapped, entries[i].lpOverlapped == nullptr || entries[i].Internal == 0,
+              entries[i].dwNumberOfBytesTransferred);
+  }
+  ::SetLastError(error);
+  return error == 0;
+}
+
+// The others are made as they are. `socket` and its like are names of types, too, so each has a function of its own.
+#define CALL(result, name, parameters, arguments) \
+  result WINAPI plain_##name parameters { return pass<Call::name>(win32::real_calls().name, std::make_tuple arguments); }
+#include "calls.inc"
+
+}  // namespace
+
+const char* name_of(Call call) {
+  static constexpr const char* kNames[] = {
+#define CALL(result, name, parameters, arguments) #name,
+#include "calls.inc"
+  };
+  return kNames[static_cast<unsigned>(call)];
+}
+
+void install_seam() {
+  static win32::Calls observer = {
+#define CALL(result, name, parameters, arguments) &plain_##name,
+#include "calls.inc"
+  };
+  observer.WSARecv = &seen_WSARecv;
+  observer.WSASend = &seen_WSASend;
+  observer.GetQueuedCompletionStatus = &seen_GetQueuedCompletionStatus;
+  observer.GetQueuedCompletionStatusEx = &seen_GetQueuedCompletionStatusEx;
+  win32::watch_calls(observer);
+}
+
+Unwatched::Unwatched() { ++unwatched; }
+Unwatched::~Unwatched() { --unwatched; }
+
+OutOfSight::OutOfSight() {
+#ifdef TEST_TSAN
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+  AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+#endif
+}
+OutOfSight::~OutOfSight() {
+#ifdef TEST_TSAN
+  AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+#endif
+}
+
+Faults::Faults() { scripted = true; }
+Faults::~Faults() {
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  script().steps.clear();
+  script().short_sends.clear();
+  scripted = false;
+}
+
+void Faults::fail(Call call, int error, unsigned times, unsigned after) {
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  script().steps[call].push_back({after, times, error});
+}
+
+void Faults::shorten_next_send(DWORD bytes) {
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  script().short_sends.push_back(bytes);
+}
+
+std::size_t Faults::left() const {
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  std::size_t sum = script().short_sends.size();
+  for (const auto& [call, steps] : script().steps) {
+    for (const auto& step : steps) sum += step.times;
+  }
+  return sum;
+}
+
+std::size_t count_of(Call call) { return call_rules().count_of(call, nullptr); }
+std::size_t count_of(Call call, SOCKET socket) { return call_rules().count_of(call, &socket); }
+std::vector<std::string> calls_on(SOCKET socket) { return call_rules().calls_on(socket); }
+
+void begin_watch() { call_rules().begin(); }
+void next_seed() { call_rules().next_seed(); }
+std::string end_watch(bool passed) { return call_rules().end(passed); }
+std::string broken_rule() { return call_rules().broken(); }
+std::string last_seen() { return call_rules().last_seen(); }
+
+void adopt_socket(SOCKET server_side) {
+  const OutOfSight hidden;
+  call_rules().opened(server_side);
+}
+void note_client_sent(std::uint16_t port, std::size_t bytes) {
+  const OutOfSight hidden;
+  call_rules().client_sent(port, bytes);
+}
+void note_client_ended(std::uint16_t port) {
+  const OutOfSight hidden;
+  call_rules().client_ended(port);
+}
+
+}  // namespace test

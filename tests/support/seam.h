@@ -1,0 +1,98 @@
+// The seam: every Winsock and completion-port call of the code under test goes through here (platform/calls.h).
+//
+//   - the rules (call_rules.h) see what is posted, completed and closed;
+//   - a test can let calls fail: Faults;
+//   - a test can choose the order of things: Conductor and Shaker (conductor.h).
+//
+// The code under test is compiled as always. The harness's own calls are not seen: they stand in an Unwatched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "win32.h"
+
+namespace test {
+
+// One for each call that can be watched: Call::WSARecv.
+enum class Call : unsigned {
+#define CALL(result, name, parameters, arguments) name,
+#include "calls.inc"
+};
+const char* name_of(Call call);
+
+// While one lives, this thread's calls are the harness's own: they are made as they are, and nobody sees them.
+class Unwatched {
+ public:
+  Unwatched();
+  ~Unwatched();
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+};
+
+// Keeps the bookkeeping of the harness out of sight of ThreadSanitizer: its locks would order the threads of the code
+// under test, and so hide their races. Nothing in other builds.
+class OutOfSight {
+ public:
+  OutOfSight();
+  ~OutOfSight();
+  OutOfSight(const OutOfSight&) = delete;
+  OutOfSight& operator=(const OutOfSight&) = delete;
+};
+
+// Lets calls of the code under test fail. A call that fails so is not made. What is left of the script ends with the
+// object; one at a time.
+//
+//   Faults faults;
+//   faults.fail(Call::accept, WSAECONNRESET);          // the next accept fails
+//   faults.fail(Call::WSARecv, WSAENOBUFS, 1, 2);      // two go well, the third fails
+//
+// Threads: any.
+class Faults {
+ public:
+  Faults();
+  ~Faults();
+  Faults(const Faults&) = delete;
+  Faults& operator=(const Faults&) = delete;
+
+  // After `after` calls that are made, `times` calls of this kind fail with this error. For GetQueuedCompletionStatus
+  // that is a call without a packet: FALSE, and a null OVERLAPPED. Scripts for the same call wait for one another.
+  void fail(Call call, int error, unsigned times = 1, unsigned after = 0);
+
+  // The next completion of a send says that only so many bytes were sent (N19). They were all sent, in truth.
+  void shorten_next_send(DWORD bytes);
+
+  // How many of the scripted failures have not happened yet.
+  std::size_t left() const;
+};
+
+// How often the code under test made this call since the test began, on this socket or on any. Faults count, too.
+std::size_t count_of(Call call);
+std::size_t count_of(Call call, SOCKET socket);
+
+// The calls in their order: "CreateIoCompletionPort", "WSARecv". For this socket.
+std::vector<std::string> calls_on(SOCKET socket);
+
+// For test_main: from now on the seam sees every call.
+void install_seam();
+
+// For tell(): a test begins; it has ended, and `passed` is what it said itself. Then what was left behind is looked at,
+// and the first broken rule comes back as a line: "rule: one_recv (N7): ...", "leak: ...". Empty: all is well.
+void begin_watch();
+void next_seed();
+std::string end_watch(bool passed);
+// The first rule that was broken so far, as such a line.
+std::string broken_rule();
+
+// For a hang, or something that did not come: lines "seen: ..." of what each thread was last seen doing, and which
+// operations are outstanding, and a line "cause: ..." when one is likely.
+std::string last_seen();
+
+// The other end of a connection, so that the rules can say "client 3": for net.h. `port` is the client's own port.
+void adopt_socket(SOCKET server_side);              // made by the harness, owned by the code under test from now on
+void note_client_sent(std::uint16_t port, std::size_t bytes);
+void note_client_ended(std::uint16_t port);         // closed, half closed or reset: no more bytes will come
+
+}  // namespace test
