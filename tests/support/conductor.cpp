@@ -259,10 +259,12 @@ void Conductor::State::collect(std::unique_lock<std::mutex>& lock) {
         HandedPacket packet;
         OVERLAPPED* overlapped = nullptr;
         lock.unlock();
+        std::optional<InSight> seen(std::in_place);
         packet.ok = win32::real_calls().GetQueuedCompletionStatus(port, &packet.entry.dwNumberOfBytesTransferred,
                                                                   &packet.entry.lpCompletionKey, &overlapped,
                                                                   due && !any ? 1 : 0) != FALSE;
         packet.error = packet.ok ? 0 : ::GetLastError();
+        seen.reset();
         lock.lock();
         packet.entry.lpOverlapped = overlapped;
         if (!packet.any()) break;
@@ -321,7 +323,10 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
     actions[client].pop_front();
     note("client " + std::to_string(client) + " acts");
     lock.unlock();
-    action();
+    {
+      const InSight seen;
+      action();
+    }
     lock.lock();
     return true;
   }
@@ -385,9 +390,9 @@ void Conductor::wait_for_threads(unsigned count) {
 }
 
 void Conductor::call(const std::string& what, std::function<void()> body) {
-  const OutOfSight hidden;
   Actor* actor = nullptr;
   {
+    const OutOfSight hidden;
     std::lock_guard lock(state_->mutex);
     state_->actors.emplace_back();
     actor = &state_->actors.back();
@@ -405,6 +410,7 @@ void Conductor::call(const std::string& what, std::function<void()> body) {
     }
     body();
   }));
+  const OutOfSight hidden;
   std::unique_lock lock(state_->mutex);
   state_->still.wait(lock, [&] { return actor->at == Actor::At::stopped; });
 }

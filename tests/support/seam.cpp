@@ -354,19 +354,35 @@ void install_seam() {
 Unwatched::Unwatched() { ++unwatched; }
 Unwatched::~Unwatched() { --unwatched; }
 
-OutOfSight::OutOfSight() {
+namespace {
+thread_local unsigned hidden_depth = 0;
+
+void hide([[maybe_unused]] bool hidden) {
 #ifdef TEST_TSAN
-  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-  AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+  if (hidden) {
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+  } else {
+    AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+  }
 #endif
 }
+}  // namespace
+
+OutOfSight::OutOfSight() {
+  if (hidden_depth++ == 0) hide(true);
+}
 OutOfSight::~OutOfSight() {
-#ifdef TEST_TSAN
-  AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
-  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-#endif
+  if (--hidden_depth == 0) hide(false);
+}
+InSight::InSight() {
+  if (hidden_depth > 0) hide(false);
+}
+InSight::~InSight() {
+  if (hidden_depth > 0) hide(true);
 }
 
 Faults::Faults() { scripted = true; }

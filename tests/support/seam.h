@@ -42,6 +42,15 @@ class OutOfSight {
   OutOfSight& operator=(const OutOfSight&) = delete;
 };
 
+// While one lives inside of an OutOfSight, things are seen again: for calls into the platform.
+class InSight {
+ public:
+  InSight();
+  ~InSight();
+  InSight(const InSight&) = delete;
+  InSight& operator=(const InSight&) = delete;
+};
+
 // Lets calls of the code under test fail. A call that fails so is not made. What is left of the script ends with the
 // object; one at a time.
 //
