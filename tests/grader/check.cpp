@@ -1,6 +1,5 @@
 // `lab check`: the graded tests of one lab or of all, and their points.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -61,9 +60,9 @@ class Checker {
       LabResult& result = results[i];
       if (result.problem == Problem::none) {
         if (stop_at_first) build_labs({labs[i]});
-        const auto start = std::chrono::steady_clock::now();
+        const Clock::time_point start = Clock::now();
         check_lab(labs[i], result);
-        result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        result.seconds = since(start);
       }
       if (interrupted() && result.tests.empty()) break;
       print_lab(result, report_, workspace_);
@@ -148,7 +147,7 @@ class Checker {
     for (const Platform& platform : platforms_) {
       if (!interrupted() && result.problem == Problem::none) run_lab(lab, platform, graded, result);
     }
-    result.log = workspace_.log("check-" + result.name + "-" + platforms_.back().name);
+    result.log = workspace_.log("check-" + result.name + "-" + (options_.sanitizers ? "sanitizers" : platforms_.front().name));
     std::ofstream log(result.log);
     write_log(log, result.tests);
     if (has_own_chain(lab) && !interrupted() && result.problem == Problem::none) run_own_chain(lab, graded, result, log);

@@ -30,9 +30,24 @@ int run_bench(const Workspace& workspace, const std::string& platform, std::vect
 struct SuiteOptions {
   std::string stage;  // empty: all
   bool quick = false;
+  std::string lab;    // for mutants; empty: all
+  unsigned runs = 0;  // for mutants: of each test that must fail; 0: once, and the matrix is not written into the tree
   unsigned jobs = 1;
 };
 int run_suite(const Workspace& workspace, const SuiteOptions& options);
 std::string suite_stages(const Workspace& workspace);  // their names, for --help
+
+struct SoakOptions {
+  unsigned rounds = 1;
+  std::string platform;  // empty: the default
+  std::string lab;       // empty: all
+  unsigned jobs = 1;
+};
+// The solutions' graded tests again and again, on cores that are busy: how often does a right program fail?
+int soak(const Workspace& workspace, const SoakOptions& options);
+
+// With 95% certainty a failure is no more likely than this, after `failed` failures in `runs` runs: the one-sided bound
+// of Clopper and Pearson. Without a failure it is about 3 / runs.
+double upper_bound(std::size_t failed, std::size_t runs);
 
 }  // namespace grader

@@ -7,7 +7,9 @@
 #include <map>
 
 #include "build.h"
+#include "commands.h"
 #include "judge.h"
+#include "mutants.h"
 #include "points.h"
 #include "child.h"
 #include "runner.h"
@@ -270,6 +272,65 @@ TEST_F(Points, AreComparedWithTheTests) {
   EXPECT_EQ(compare_points(manifest, {"A.b", "A.a"}), "");
   EXPECT_NE(compare_points(manifest, {"A.a"}).find("A.b"), std::string::npos);
   EXPECT_NE(compare_points(manifest, {"A.a", "A.b", "A.c"}).find("A.c"), std::string::npos);
+}
+
+class MutantFolder : public testing::Test {
+ protected:
+  Mutants read(const std::string& wrong) {
+    std::ofstream(folder_.path() / "mutants.json") << R"({"wrong":[)" + wrong + R"(],"right":[{"name":"r","idea":"another way"}]})";
+    return read_mutants(folder_.path());
+  }
+  std::string complaints(const std::string& wrong) { return check_mutants(read(wrong), folder_.path(), {{"A.a", 100}}); }
+  void file(const std::string& name) { std::ofstream(folder_.path() / name) << "int x;"; }
+  PrivateFolder folder_;
+};
+
+constexpr const char* kWrong = R"({"name":"w","bug":"b","verdict":"not started","platform":"tsan","tests":["A.a"],"rule":"one_recv"})";
+
+TEST_F(MutantFolder, IsReadAndChecked) {
+  const Mutants mutants = read(kWrong);
+  ASSERT_EQ(mutants.wrong.size(), 1u);
+  EXPECT_EQ(mutants.wrong[0].verdict, Verdict::not_started);
+  EXPECT_EQ(mutants.wrong[0].rule, "one_recv");
+  EXPECT_EQ(mutants.right.at(0).idea, "another way");
+  EXPECT_THROW(read(R"({"name":"w","bug":"b","verdict":"bad","platform":"linux","tests":["A.a"]})"), GraderError);
+  EXPECT_THROW(read("no json"), GraderError);
+
+  EXPECT_NE(complaints(kWrong).find("w: in mutants.json, but there is no file"), std::string::npos);
+  file("w.cpp");
+  file("r.cpp");
+  EXPECT_EQ(complaints(kWrong), "1 wrong programs; there must be 10 at least\n1 right programs; there must be 3 at least\n");
+  file("z.cpp");
+  EXPECT_NE(complaints(kWrong).find("z.cpp: it has no entry"), std::string::npos);
+  EXPECT_NE(complaints(R"({"name":"w","bug":"b","verdict":"wrong","platform":"linux","tests":["A.b"]})").find("no graded test A.b"), std::string::npos);
+}
+
+TEST(Mutants, AreKilledByEveryNamedTestOnEveryRun) {
+  const auto one = [](Verdict verdict, const std::string& rule = "") {
+    TestResult result;
+    result.verdict = verdict;
+    result.rule = rule;
+    return result;
+  };
+  WrongProgram program;
+  program.verdict = Verdict::wrong;
+  const auto how = [&](const std::vector<std::vector<TestResult>>& rounds) { return judge_wrong(program, rounds).how; };
+  const TestResult wrong = one(Verdict::wrong), passed = one(Verdict::passed), hang = one(Verdict::hang), not_run;
+  EXPECT_EQ(how({{wrong, wrong}, {wrong, wrong}}), Kill::How::killed);
+  EXPECT_EQ(how({{wrong, wrong}, {wrong, passed}}), Kill::How::survives);
+  EXPECT_EQ(how({{hang, wrong}}), Kill::How::another_reason);
+  EXPECT_EQ(how({{not_run, wrong}}), Kill::How::not_run);
+  EXPECT_EQ(how({}), Kill::How::not_run);
+  EXPECT_EQ(judge_wrong(program, {{wrong}, {passed}, {not_run}}).killed, 1u);
+  program.rule = "one_recv";
+  EXPECT_EQ(how({{wrong, one(Verdict::wrong, "one_recv")}}), Kill::How::killed);
+  EXPECT_EQ(how({{wrong, one(Verdict::wrong, "another")}}), Kill::How::another_reason);
+}
+
+TEST(Soak, TheUpperBoundIsThatOfClopperAndPearson) {
+  EXPECT_NEAR(upper_bound(0, 1000), 3.0 / 1000, 1e-5);  // the rule of three
+  EXPECT_NEAR(upper_bound(2, 100), 0.0616, 1e-4);
+  EXPECT_EQ(upper_bound(5, 5), 1);
 }
 
 TEST(Build, ShowsTheStudentsErrorFirst) {

@@ -70,6 +70,15 @@ int run_tool(std::vector<std::string> words) {
   CLI::App* test_command = app.add_subcommand("test", "test the whole project");
   test_command->add_option("--platform,--stage", suite_options.stage, "only this one: " + suite_stages(workspace));
   test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers");
+  bool mutants = false;
+  SoakOptions soak_options;
+  CLI::Option* const mutants_flag = test_command->add_flag("--mutants", mutants, "do the tests catch the wrong programs of tests/mutants? Writes its MATRIX.md");
+  CLI::Option* const soak_option = test_command->add_option("--soak", soak_options.rounds, "the solutions' tests this often, on busy cores; shows the rate of failures")
+                                       ->check(CLI::Range(1, 1000000))->excludes(mutants_flag);
+  suite_options.runs = 20;
+  test_command->add_option("--runs", suite_options.runs, "of each test that must fail on a wrong program")
+      ->check(CLI::Range(1, 1000))->needs(mutants_flag)->capture_default_str();
+  test_command->add_option("--lab", suite_options.lab, "only this lab, with --mutants or --soak");
   test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
   CLI::App* bots_command = app.add_subcommand("bots", "build and run players for labs 5 and 6; options go to them, also --help");
@@ -102,7 +111,23 @@ int run_tool(std::vector<std::string> words) {
   check_options.jobs = suite_options.jobs = jobs;
   check_options.platform = platform;
   if (*check_command) return check(workspace, check_options);
-  if (*test_command) return run_suite(workspace, suite_options);
+  if (*test_command) {
+    if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");
+    if (*soak_option) {
+      soak_options.platform = suite_options.stage;
+      soak_options.lab = suite_options.lab;
+      soak_options.jobs = jobs;
+      return soak(workspace, soak_options);
+    }
+    if (mutants) {
+      if (!suite_options.stage.empty()) throw UsageError("--mutants runs on all of its platforms");
+      if (!suite_options.lab.empty()) workspace.lab(suite_options.lab);
+      suite_options.stage = "mutants";
+    } else {
+      suite_options.runs = 0;
+    }
+    return run_suite(workspace, suite_options);
+  }
   if (*bots_command || *bench_command) {
     std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());

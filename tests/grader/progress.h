@@ -19,6 +19,9 @@ std::string red(const std::string& text);
 std::string bold(const std::string& text);
 std::string dim(const std::string& text);
 
+using Clock = std::chrono::steady_clock;
+inline double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
 class Progress {
  public:
   Progress();
@@ -35,7 +38,7 @@ class Progress {
   std::mutex mutex_;  // protects all below, and stdout
   std::condition_variable changed_;
   std::string phase_, detail_;
-  std::chrono::steady_clock::time_point since_;
+  Clock::time_point since_;
   unsigned turn_ = 0;
   bool painted_ = false;
   bool ending_ = false;

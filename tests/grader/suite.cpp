@@ -1,6 +1,5 @@
 // `lab test`: the whole project, stage by stage.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -10,6 +9,7 @@
 #include "child.h"
 #include "commands.h"
 #include "console.h"
+#include "mutants.h"
 #include "points.h"
 #include "progress.h"
 #include "runner.h"
@@ -18,12 +18,8 @@ namespace grader {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr double kLimit = 60;        // seconds for a test that is not graded
 constexpr double kQuickly = 10;      // a starter says "not started" within this; the machine may be busy
-
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 class Suite {
  public:
@@ -49,6 +45,11 @@ class Suite {
       all.push_back({"warnings", false, [this](StageResult& stage) { compile_without_warnings(stage); }});
 #endif
     }
+#ifndef _WIN32
+    all.push_back({"mutants", false, [this](StageResult& stage) {
+      test_mutants(workspace_, {options_.lab, std::max(1u, options_.runs), options_.jobs, options_.runs > 0}, stage, progress_, log_);
+    }});
+#endif
     return all;
   }
 
@@ -81,7 +82,7 @@ class Suite {
       result.fail(stage.name, error.what());
     }
     for (const TestResult& failure : result.failures) {
-      log_ << "\n==== failed: " << failure.name << ": " << name_of(failure.verdict) << "\n" << failure.output << "\n";
+      log_ << "\n==== failed: " << failure.name << ": " << name_of(failure.verdict) << " " << failure.reason << "\n" << failure.output << "\n";
     }
     log_.close();
     progress_.clear();
