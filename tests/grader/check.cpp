@@ -176,12 +176,14 @@ class Checker {
       result.tests.clear();
       return;
     }
-    // What failed on an earlier platform has its verdict; but of a crash a sanitizer may know more.
-    run_graded(program, graded, result.tests, [](const TestResult& test) {
-      return test.verdict == Verdict::not_run || test.passed() || test.verdict == Verdict::crash;
-    }, [](TestResult& test, TestResult& again) {
+    // What failed on an earlier platform has its verdict; but of a crash, or of luck, a sanitizer may know more.
+    const auto unexplained = [&](const TestResult& test) {
+      return (test.verdict == Verdict::crash || test.verdict == Verdict::inconsistent) && test.platform == platforms_.front().name;
+    };
+    const auto wanted = [&](const TestResult& test) { return test.verdict == Verdict::not_run || test.passed() || unexplained(test); };
+    run_graded(program, graded, result.tests, wanted, [&](TestResult& test, TestResult& again) {
       const double seconds = test.seconds + again.seconds;
-      if (test.verdict != Verdict::crash || again.verdict == Verdict::crash) test = again;
+      if (!unexplained(test) || again.verdict == Verdict::crash || again.verdict == Verdict::race) test = again;
       test.seconds = seconds;
     });
   }
@@ -233,15 +235,17 @@ class Checker {
     run_graded(program, graded, tests, [](const TestResult& test) { return test.passed(); },
                [](TestResult& test, TestResult& again) { test = again; }, 0, &hangs_left);
     int earned = 0;
+    std::string first;
     for (const TestResult& test : tests) {
       earned += test.earned();
+      if (!test.passed() && first.empty()) first = ", first " + test.name;
       const int unwritten = test.verdict == Verdict::not_started ? lab_of_todo(todo_of(test.output)) : 0;
       if (unwritten > 0 && unwritten < lab.number) {
         result.own_chain += "not graded, lab " + std::to_string(unwritten) + " is not written yet";
         return;
       }
     }
-    result.own_chain += std::to_string(earned) + "/" + std::to_string(result.possible());
+    result.own_chain += std::to_string(earned) + "/" + std::to_string(result.possible()) + first;
     log << "\n==== " << result.own_chain << "\n\n";
     write_log(log, tests);
   }

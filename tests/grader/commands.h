@@ -31,7 +31,7 @@ struct SuiteOptions {
   std::string stage;  // empty: all
   bool quick = false;
   std::string lab;    // for mutants; empty: all
-  unsigned runs = 0;  // for mutants: of each test that must fail; 0: once, and the matrix is not written into the tree
+  unsigned runs = 0;  // for mutants: of each test that must fail; 0: once; no other tests, no matrix in the tree
   unsigned jobs = 1;
 };
 int run_suite(const Workspace& workspace, const SuiteOptions& options);

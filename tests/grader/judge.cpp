@@ -98,7 +98,7 @@ bool is_frame(const std::string& line) {
 std::string without_addresses(std::string line) {
   const std::size_t at = line.find(" 0x"), in = line.find(" in ");
   if (at != std::string::npos && in != std::string::npos && line.find(' ', at + 1) == in) line.erase(at, in + 3 - at);
-  if (const std::size_t module = line.find(" ("); module != std::string::npos && line.find("+0x", module) != std::string::npos) line.erase(module);
+  if (const std::size_t module = line.rfind(" ("); module != std::string::npos && line.find("+0x", module) != std::string::npos) line.erase(module);
   return line;
 }
 
@@ -119,12 +119,13 @@ std::vector<std::string> arrange_report(const std::vector<std::string>& report, 
       headed = true;
       own.push_back(line);
     }
-    rest.push_back(line);
+    const bool of_the_library = is_frame(line) && line.find(" /usr/include/") != std::string::npos;
+    if (!of_the_library) rest.push_back(line);
   }
   std::vector<std::string> arranged = {report.front()};
   if (!own.empty()) arranged.push_back("in " + own_file + ":");
   arranged.insert(arranged.end(), own.begin(), own.end());
-  if (!own.empty()) arranged.push_back("all of it:");
+  if (!own.empty()) arranged.push_back("more of it:");
   const std::size_t shown = std::min(rest.size(), kReportLines);
   arranged.insert(arranged.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(shown));
   if (shown < rest.size()) arranged.push_back("... and " + std::to_string(rest.size() - shown) + " more lines of this report");
@@ -172,7 +173,8 @@ bool is_noise(const std::string& line) {
   if (line.rfind("=====", 0) == 0) return true;  // frames a sanitizer's report
   if (line == "Failed") return true;
   static const char* const kStarts[] = {"Running main() from ", "Note: Google Test filter", "[==========]", "[----------]",
-                                        "[ RUN      ]", "[  FAILED  ]", "[  PASSED  ]", "[       OK ]", " 1 FAILED TEST"};
+                                        "[ RUN      ]", "[  FAILED  ]", "[  PASSED  ]", "[       OK ]", " 1 FAILED TEST",
+                                        "ThreadSanitizer: reported "};
   for (const char* start : kStarts) {
     if (line.rfind(start, 0) == 0) return true;
   }

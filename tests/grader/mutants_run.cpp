@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kOtherLimit = 10;  // seconds for a test that is not named: it is run only to be told of
+constexpr double kOtherLimit = 10;  // seconds for a test that is not named
 constexpr int kOtherHangs = 2;      // so many of them end the others of this program
-constexpr unsigned kJobsPerCore = 2;  // most of these runs wait for what does not come
+constexpr unsigned kWrongPerJob = 2;  // most runs of a wrong program wait for what does not come
 
 struct WrongRuns {
   const WrongProgram* program = nullptr;
@@ -153,35 +153,39 @@ class MutantRunner {
   }
 
   void run_all() {
-    std::vector<TestRun> runs;
     const auto seconds_of = [](const LabRuns& lab, const TestResult& result) {
       return std::find_if(lab.graded.begin(), lab.graded.end(), [&](const GradedTest& test) { return test.name == result.name; })->seconds;
     };
+    std::vector<TestRun> wrong_runs, right_runs;
     for (const auto& lab : labs_) {
       for (const auto& wrong : lab->wrong) {
         if (!wrong->not_built.empty()) continue;
         const TestProgram* const tested = program(*on(wrong->program->platform), lab->lab, wrong->program->name);
         for (auto& round : wrong->rounds) {
-          for (TestResult& result : round) runs.push_back({tested, seconds_of(*lab, result), &result, 0, nullptr});
+          for (TestResult& result : round) wrong_runs.push_back({tested, seconds_of(*lab, result), &result, 0, nullptr});
         }
+        if (!options_.matrix) continue;  // the others decide nothing: they are run only to be told of
         const TestProgram* const native = program(platforms_.front(), lab->lab, wrong->program->name);
-        for (TestResult& result : wrong->others) runs.push_back({native, kOtherLimit, &result, 0, &wrong->hangs_left});
+        for (TestResult& result : wrong->others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &wrong->hangs_left});
       }
       for (const auto& right : lab->right) {
         if (!right->not_built.empty()) continue;
         for (std::size_t i = 0; i < platforms_.size(); ++i) {
           const TestProgram* const tested = program(platforms_[i], lab->lab, right->program->name);
-          for (TestResult& result : right->by_platform[i]) runs.push_back({tested, seconds_of(*lab, result), &result, 0, nullptr});
+          for (TestResult& result : right->by_platform[i]) right_runs.push_back({tested, seconds_of(*lab, result), &result, 0, nullptr});
         }
       }
     }
     const Clock::time_point start = Clock::now();
-    progress_.phase("mutants: testing");
-    progress_.detail("0/" + std::to_string(runs.size()));
-    run_tests(runs, options_.jobs * kJobsPerCore, [&](std::size_t done) {
-      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
-    });
+    run_with_progress("wrong programs", wrong_runs, options_.jobs * kWrongPerJob);
+    run_with_progress("right programs", right_runs, options_.jobs);
     stage_.test_seconds += since(start);
+  }
+
+  void run_with_progress(const std::string& what, const std::vector<TestRun>& runs, unsigned jobs) {
+    progress_.phase("mutants: testing the " + what);
+    progress_.detail("0/" + std::to_string(runs.size()));
+    run_tests(runs, jobs, [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); });
   }
 
   void fail(const std::string& what, const std::string& why, const TestResult* shown) {
