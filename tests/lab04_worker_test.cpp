@@ -10,6 +10,7 @@
 #include "child_process.h"
 #include "echo.h"
 #include "operation_ledger.h"
+#include "thread_end.h"
 #include "worker.h"
 
 using namespace test;
@@ -266,15 +267,13 @@ struct Gate {
   std::atomic<int> left{0};
 };
 
-// A thread's own object, destroyed when the thread ends. It takes its time, so who does not wait for the thread is seen.
-struct Leaving {
-  std::shared_ptr<Gate> gate;
-  ~Leaving() {
-    if (gate == nullptr) return;
-    eventually([this] { return gate->stopped.load(); }, std::chrono::milliseconds(50));
+// This thread's end is counted. It takes its time, so who does not wait for the thread is seen.
+void count_end(const std::shared_ptr<Gate>& gate) {
+  at_thread_end([gate] {
+    eventually([&] { return gate->stopped.load(); }, std::chrono::milliseconds(50));
     ++gate->left;
-  }
-};
+  });
+}
 
 bool send(TestServer& server, const Guest& guest, const std::string& bytes) {
   return lab::send_bytes(server.get(), guest.connection, bytes.data(), bytes.size());
@@ -570,8 +569,8 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
   TestServer server;
   const auto gate = std::make_shared<Gate>();
   server.handler().reply = [gate](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
-    thread_local Leaving leaving;
-    leaving.gate = gate;
+    thread_local bool first = true;
+    if (std::exchange(first, false)) count_end(gate);
     ++gate->inside;
     eventually([&] { return gate->open.load(); });
     return lab::send_bytes(s, connection, bytes.data(), bytes.size());

@@ -6,6 +6,7 @@
 
 #include "calls.h"
 #include "story.h"
+#include "thread_end.h"
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -439,29 +440,23 @@ void CallRules::client_ended(std::uint16_t port) {
   peers_[port].ended = true;
 }
 
-// The thread's place in the books; it marks itself gone when it ends.
-struct CallRules::Leaver {
-  ThreadSeen* seen = nullptr;
-  unsigned generation = 0;
-  ~Leaver() {
-    if (seen == nullptr) return;
-    const OutOfSight hidden;
-    CallRules& rules = call_rules();
-    std::lock_guard lock(rules.mutex_);
-    if (generation == rules.generation_) seen->gone = true;
-  }
-};
-
+// The thread's place in the books; it is marked gone when the thread ends.
 CallRules::ThreadSeen& CallRules::me() {
-  thread_local Leaver leaver;
-  if (leaver.seen == nullptr || leaver.generation != generation_) {
+  thread_local ThreadSeen* mine = nullptr;
+  thread_local unsigned generation = 0;
+  if (mine == nullptr || generation != generation_) {
     threads_.emplace_back();
     threads_.back().index = static_cast<unsigned>(threads_.size() - 1);
     threads_.back().when = Clock::now();
-    leaver.seen = &threads_.back();
-    leaver.generation = generation_;
+    mine = &threads_.back();
+    generation = generation_;
+    at_thread_end([this, seen = mine, born = generation_] {
+      const OutOfSight hidden;
+      std::lock_guard lock(mutex_);
+      if (born == generation_) seen->gone = true;
+    });
   }
-  return *leaver.seen;
+  return *mine;
 }
 
 void CallRules::enter(Call call) {

@@ -112,7 +112,6 @@ class CallRules {
     std::uint64_t calls = 0;
     Clock::time_point when;
   };
-  struct Leaver;  // tells when a thread ends
 
   void broke_locked(const std::string& rule, const std::string& note, const std::string& what);
   std::string client(SOCKET socket) const;
@@ -130,7 +129,7 @@ class CallRules {
   std::map<std::uint16_t, PeerState> peers_;
   std::map<Call, std::size_t> counts_;
   std::deque<ThreadSeen> threads_;
-  unsigned generation_ = 0;  // of the test, so that a thread's place in threads_ is known to be old
+  unsigned generation_ = 0;  // of the test: a thread's place in threads_ may be that of an older one
   std::size_t threads_before_ = 0;
 };
 

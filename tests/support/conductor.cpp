@@ -14,6 +14,7 @@
 #include "call_rules.h"
 #include "calls.h"
 #include "conducting.h"
+#include "thread_end.h"
 
 #ifndef _WIN32
 #include <unistd.h>
@@ -110,30 +111,30 @@ std::shared_ptr<Conductor::State> conductor() {
   return current;
 }
 
-// The actor of this thread, made at its first call.
-struct Self {
-  std::weak_ptr<Conductor::State> state;
-  Actor* actor = nullptr;
-  ~Self() {
-    const OutOfSight hidden;
-    if (const auto alive = state.lock()) {
-      std::lock_guard lock(alive->mutex);
-      actor->at = Actor::At::ended;
-      alive->still.notify_all();
-    }
-  }
-};
-thread_local Self self;
+// The actor of this thread, and its conductor.
+thread_local Actor* my_actor = nullptr;
+thread_local const Conductor::State* my_state = nullptr;
 
-Actor& actor_of(Conductor::State& state, const std::shared_ptr<Conductor::State>& owner) {
-  if (self.state.lock() != owner) {
-    state.actors.emplace_back();
-    self.state = owner;
-    self.actor = &state.actors.back();
-    self.actor->name = "thread " + std::to_string(++state.names);
-    self.actor->tid = this_thread();
+void become(Actor& actor, const std::shared_ptr<Conductor::State>& state) {
+  my_actor = &actor;
+  my_state = state.get();
+  actor.tid = this_thread();
+  at_thread_end([&actor, state] {  // keeps the state until then
+    const OutOfSight hidden;
+    std::lock_guard lock(state->mutex);
+    actor.at = Actor::At::ended;
+    state->still.notify_all();
+  });
+}
+
+// Made at the thread's first call.
+Actor& actor_of(const std::shared_ptr<Conductor::State>& state) {
+  if (my_state != state.get()) {
+    state->actors.emplace_back();
+    state->actors.back().name = "thread " + std::to_string(++state->names);
+    become(state->actors.back(), state);
   }
-  return *self.actor;
+  return *my_actor;
 }
 
 // The conductor that this thread has to obey.
@@ -176,7 +177,7 @@ void Conducting::stop(const char* when, const char* what) {
   shake();
   if (const auto state = my_conductor()) {
     std::unique_lock lock(state->mutex);
-    state->stop_at(lock, actor_of(*state, state), Actor::At::stopped, std::string(when) + what);
+    state->stop_at(lock, actor_of(state), Actor::At::stopped, std::string(when) + what);
   }
 }
 
@@ -186,7 +187,7 @@ bool Conducting::wait(HANDLE port, HandedPacket& packet) {
   const auto state = my_conductor();
   if (state == nullptr) return leftovers && more(port, packet);
   std::unique_lock lock(state->mutex);
-  Actor& actor = actor_of(*state, state);
+  Actor& actor = actor_of(state);
   actor.port = port;
   actor.packet.reset();
   state->stop_at(lock, actor, Actor::At::waiting, "");
@@ -403,9 +404,7 @@ void Conductor::call(const std::string& what, std::function<void()> body) {
     {
       const OutOfSight quiet;
       std::unique_lock lock(state->mutex);
-      self.state = state;
-      self.actor = actor;
-      actor->tid = this_thread();
+      become(*actor, state);
       state->stop_at(lock, *actor, Actor::At::stopped, "from the beginning");
     }
     body();

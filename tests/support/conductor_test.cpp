@@ -2,6 +2,7 @@
 #include "conductor.h"
 
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <set>
