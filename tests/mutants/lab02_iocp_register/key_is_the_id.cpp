@@ -1,0 +1,45 @@
+// Wrong: the key is the client's id.
+#include "iocp_register.h"
+
+#include <memory>
+
+namespace lab {
+
+UniqueHandle create_port(unsigned concurrency) {
+  UniqueHandle port{::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, concurrency)};
+  if (port.valid()) return port;
+  throw std::system_error(static_cast<int>(::GetLastError()), std::system_category(), "CreateIoCompletionPort");
+}
+
+bool associate(HANDLE port, const Client& client) {
+  return port != nullptr && ::CreateIoCompletionPort(reinterpret_cast<HANDLE>(client.socket.get()), port,
+                                                     client.id, 0) == port;
+}
+
+// 997 says that the receive waits for bytes; its packet comes later.
+static bool is_ordered(int result) {
+  if (result == 0) return true;
+  return ::WSAGetLastError() == ERROR_IO_PENDING;
+}
+
+bool post_recv(RecvClient& client) {
+  ZeroMemory(&client.recv_overlapped, sizeof(OVERLAPPED));
+  WSABUF wb;
+  wb.len = sizeof(client.recv_buffer);
+  wb.buf = &client.recv_buffer[0];
+  DWORD got = 0;
+  DWORD flags = 0;
+  return is_ordered(::WSARecv(client.socket.get(), &wb, 1, &got, &flags, &client.recv_overlapped, nullptr));
+}
+
+bool register_client(HANDLE port, ClientTable& clients, const std::shared_ptr<Client>& client,
+                     const std::function<bool(Client&)>& first_recv) {
+  const bool registered = associate(port, *client) && first_recv(*client);
+  if (!registered) {
+    client->socket.close();
+    clients.erase(client->id);
+  }
+  return registered;
+}
+
+}  // namespace lab

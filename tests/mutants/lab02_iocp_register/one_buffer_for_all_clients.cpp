@@ -1,0 +1,49 @@
+// Wrong: all clients receive into one global array.
+#include "iocp_register.h"
+
+#include <memory>
+
+namespace lab {
+
+UniqueHandle create_port(unsigned concurrency) {
+    HANDLE hPort = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, concurrency);
+    if (hPort == NULL) {
+        throw_socket_error("CreateIoCompletionPort", (int)::GetLastError());
+    }
+    return UniqueHandle(hPort);
+}
+
+bool associate(HANDLE port, const Client& client) {
+  return port != nullptr && ::CreateIoCompletionPort(reinterpret_cast<HANDLE>(client.socket.get()), port,
+                                                     reinterpret_cast<ULONG_PTR>(std::addressof(client)), 0) == port;
+}
+
+// 997 says that the receive waits for bytes; its packet comes later.
+static bool is_ordered(int result) {
+  if (result == 0) return true;
+  return ::WSAGetLastError() == ERROR_IO_PENDING;
+}
+
+static char g_buffer[1024];
+
+bool post_recv(RecvClient& client) {
+  ZeroMemory(&client.recv_overlapped, sizeof(OVERLAPPED));
+  WSABUF wb;
+  wb.len = sizeof(g_buffer);
+  wb.buf = g_buffer;
+  DWORD got = 0;
+  DWORD flags = 0;
+  return is_ordered(::WSARecv(client.socket.get(), &wb, 1, &got, &flags, &client.recv_overlapped, nullptr));
+}
+
+bool register_client(HANDLE port, ClientTable& clients, const std::shared_ptr<Client>& client,
+                     const std::function<bool(Client&)>& first_recv) {
+  const bool registered = associate(port, *client) && first_recv(*client);
+  if (!registered) {
+    client->socket.close();
+    clients.erase(client->id);
+  }
+  return registered;
+}
+
+}  // namespace lab

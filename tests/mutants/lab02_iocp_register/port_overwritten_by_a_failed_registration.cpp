@@ -1,0 +1,66 @@
+// Wrong: the result of the call is stored over the port's handle, so after one failure it is NULL and the next call makes a new port.
+#include "iocp_register.h"
+
+#include <cstring>
+
+namespace lab {
+
+UniqueHandle create_port(unsigned concurrency) {
+    HANDLE hPort = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, concurrency);
+    if (hPort == NULL) {
+        throw_socket_error("CreateIoCompletionPort", (int)::GetLastError());
+    }
+    return UniqueHandle(hPort);
+}
+
+bool associate(HANDLE port, const Client& client) {
+    // without a port the call would make a new one
+    if (port == NULL) {
+        return false;
+    }
+    HANDLE hSocket = (HANDLE)client.socket.get();
+    ULONG_PTR completionKey = (ULONG_PTR)&client;
+    static HANDLE hIocp = port;  // remember it the first time
+    hIocp = ::CreateIoCompletionPort(hSocket, hIocp, completionKey, 0);
+    if (hIocp == NULL) {
+        return false;
+    }
+    return true;
+}
+
+bool post_recv(RecvClient& client) {
+    WSABUF wsaBuf;
+    DWORD flags = 0;
+    int result;
+
+    memset(&client.recv_overlapped, 0, sizeof(client.recv_overlapped));
+    wsaBuf.buf = client.recv_buffer.data();
+    wsaBuf.len = (ULONG)client.recv_buffer.size();
+
+    result = ::WSARecv(client.socket.get(), &wsaBuf, 1, NULL, &flags, &client.recv_overlapped, NULL);
+    if (result == SOCKET_ERROR) {
+        if (::WSAGetLastError() != WSA_IO_PENDING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool register_client(HANDLE port, ClientTable& clients, const std::shared_ptr<Client>& client,
+                     const std::function<bool(Client&)>& first_recv) {
+    // 1. tie it to the port
+    if (!associate(port, *client)) {
+        clients.erase(client->id);
+        client->socket.close();
+        return false;
+    }
+    // 2. the first receive
+    if (!first_recv(*client)) {
+        clients.erase(client->id);
+        client->socket.close();
+        return false;
+    }
+    return true;
+}
+
+}  // namespace lab

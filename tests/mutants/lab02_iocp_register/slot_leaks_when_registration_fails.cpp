@@ -1,0 +1,50 @@
+// Wrong: the socket is closed, but the client stays in the table.
+#include "iocp_register.h"
+
+#include <iterator>
+#include <memory>
+
+namespace lab {
+
+UniqueHandle create_port(unsigned concurrency) {
+    HANDLE hPort = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, concurrency);
+    if (hPort == NULL) {
+        throw_socket_error("CreateIoCompletionPort", (int)::GetLastError());
+    }
+    return UniqueHandle(hPort);
+}
+
+bool associate(HANDLE port, const Client& client) {
+  return port != nullptr && ::CreateIoCompletionPort(reinterpret_cast<HANDLE>(client.socket.get()), port,
+                                                     reinterpret_cast<ULONG_PTR>(std::addressof(client)), 0) == port;
+}
+
+bool post_recv(RecvClient& client) {
+  OVERLAPPED& overlapped = client.recv_overlapped;
+  overlapped = {};
+  DWORD flags{};
+  WSABUF buffer{static_cast<ULONG>(std::size(client.recv_buffer)), std::data(client.recv_buffer)};
+  if (::WSARecv(client.socket.get(), &buffer, 1, nullptr, &flags, &overlapped, nullptr) == 0) return true;
+  switch (::WSAGetLastError()) {
+    case WSA_IO_PENDING:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool register_client(HANDLE port, ClientTable& clients, const std::shared_ptr<Client>& client,
+                     const std::function<bool(Client&)>& first_recv) {
+    Client* c = client.get();
+
+    if (!associate(port, *c)) goto give_back;
+    if (!first_recv(*c)) goto give_back;
+    return true;
+
+give_back:
+    (void)clients;
+    c->socket.close();
+    return false;
+}
+
+}  // namespace lab
