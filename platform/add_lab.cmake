@@ -112,6 +112,12 @@ function(lab_variant variant top below)
   endif()
 
   if(variant MATCHES "_mutant_")
+    if(NOT MSVC AND NOT LAB_SANITIZE)   # there are hundreds of them; only a sanitizer reads the symbols
+      target_link_options(${variant} PRIVATE -s)
+      if(TARGET ${variant}_test)
+        target_link_options(${variant}_test PRIVATE -s)
+      endif()
+    endif()
     set_target_properties(${variant} PROPERTIES EXCLUDE_FROM_ALL ON FOLDER ${lab}/mutants)
     if(TARGET ${variant}_test)
       set_target_properties(${variant}_test PROPERTIES EXCLUDE_FROM_ALL ON FOLDER ${lab}/mutants)

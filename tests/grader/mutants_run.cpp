@@ -19,7 +19,7 @@ namespace {
 
 constexpr double kOtherLimit = 10;  // seconds for a test that is not named
 constexpr int kOtherHangs = 2;      // so many of them end the others of this program
-constexpr unsigned kWrongPerJob = 2;  // most runs of a wrong program wait for what does not come
+constexpr unsigned kWrongPerJob = 4;  // most runs of a wrong program wait for what does not come
 
 struct WrongRuns {
   const WrongProgram* program = nullptr;
