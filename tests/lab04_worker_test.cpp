@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "child_process.h"
+#include "conductor.h"
 #include "echo.h"
 #include "operation_ledger.h"
 #include "thread_end.h"
@@ -51,12 +52,15 @@ class Recorder : public lab::Handler {
       client.received.append(data, size);
     }
     const bool going_on = reply(server, connection, std::string(data, size));
+    const OutOfSight hidden;
     std::lock_guard lock(mutex_);
     clients_[connection->id].in_on_recv = false;
     return going_on;
   }
 
   void on_sent(lab::Server&, const ConnectionPtr& connection, std::size_t size) override {
+    yield_point("on_sent");
+    const OutOfSight hidden;
     std::lock_guard lock(mutex_);
     Client& client = clients_[connection->id];
     ++client.sent;
@@ -66,6 +70,8 @@ class Recorder : public lab::Handler {
   void on_disconnect(lab::Server& server, const ConnectionPtr& connection, const char* why) override {
     const bool in_table = server.clients.find(connection->id) != nullptr;
     const bool open = static_cast<bool>(connection->lock());
+    yield_point("on_disconnect");
+    const OutOfSight hidden;
     std::lock_guard lock(mutex_);
     if (in_table) note("on_disconnect was called while the client was in the table");
     if (open) note("on_disconnect was called while the socket was open");
@@ -778,6 +784,176 @@ LAB_TEST(Lab04, StormOfDisconnectsLeavesNothing, "N5, N14, N19", "lab04_worker/R
   for (const Guest& guest : leave) {
     check_equal("the number of references to a connection: the test has two", guest.connection.use_count(), 2);
   }
+}
+
+// --- Calls that fail, and every order of things -----------------------------------------------------------------------
+
+// One client is served all the while: what happens to another one is not its business.
+void check_served(Guest& guest) { check_echo(guest.client, "still served", 12); }
+
+LAB_TEST(Lab04, CallsThatFailCostOneClient, "N9, N14, N19", "lab04_worker/README.md#step-3") {
+  TestServer server;
+  server.start(2);
+  Guest stays = server.enter();
+  Faults faults;
+  const auto goes = [&](Guest& guest) {
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    check_eventually("its operations are released", [&] { return server.in_use() == 1; });
+    check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+    guest.client.expect_closed();
+    check_served(stays);
+  };
+  for (const int error : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN}) {
+    STEP("WSASend fails at once with " + std::to_string(error));
+    Guest guest = server.enter();
+    faults.fail(Call::WSASend, error);
+    guest.client.send("to be sent back");
+    goes(guest);
+  }
+  for (const int error : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN}) {
+    STEP("WSARecv fails at once with " + std::to_string(error) + ", when the receive is posted again");
+    Guest guest = server.enter();
+    faults.fail(Call::WSARecv, error);
+    guest.client.send("echo");
+    check_eventually("the receive failed", [&] { return faults.left() == 0; });
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    check_eventually("its operations are released", [&] { return server.in_use() == 1; });
+    check_served(stays);
+  }
+  STEP("a send completes short");
+  {
+    Guest guest = server.enter();
+    faults.shorten_next_send(3);
+    guest.client.send("to be sent back");
+    check_same_bytes("what the client gets before its end", guest.client.receive_until_end(), "to be sent back");
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    check_eventually("its operations are released", [&] { return server.in_use() == 1; });
+    check_equal("the number of calls of on_sent", server.handler().of(guest.connection).sent, 0u);
+    check_served(stays);
+  }
+  STEP("there is no operation for a send");
+  {
+    Guest guest = server.enter();
+    server.operations().give_only(0);
+    guest.client.send("to be sent back");
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    server.operations().give_only(1000000);
+    goes(guest);
+  }
+  STEP("GetQueuedCompletionStatus has nothing, three times: WAIT_TIMEOUT, with a null OVERLAPPED");
+  faults.fail(Call::GetQueuedCompletionStatus, WAIT_TIMEOUT, 3);
+  faults.fail(Call::GetQueuedCompletionStatusEx, WAIT_TIMEOUT, 3);
+  for (int i = 0; i < 8; ++i) check_served(stays);
+  server.finish();
+}
+
+LAB_TEST(Lab04, SeedsKeepEveryByteInOrder, "N4, N7, N18", "lab04_worker/README.md#check-it") {
+  STEP("three workers, three clients; the seed chooses who goes on, and how the bytes are cut");
+  for_each_seed(40, [](std::uint64_t seed) {
+    TestServer server;
+    std::vector<Guest> guests;
+    std::vector<std::string> sent(3);
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      conductor.wait_for_threads(3);
+      for (unsigned i = 0; i < 3; ++i) guests.push_back(server.enter());
+      for (unsigned i = 0; i < 3; ++i) {
+        for (unsigned k = 0; k < 3; ++k) {
+          const std::string text = pattern(1 + (i * 5 + k * 3) % 11, i * 10 + k);
+          sent[i] += text;
+          conductor.act(i, [&guests, i, text] { guests[i].client.send(text); });
+        }
+      }
+      conductor.play();
+      for (unsigned i = 0; i < 3; ++i) {
+        check_same_bytes("what on_recv got", server.handler().of(guests[i].connection).received, sent[i]);
+        check_same_bytes("the echo", guests[i].client.receive(sent[i].size()), sent[i]);
+        check_equal("the bytes that on_sent told", server.handler().of(guests[i].connection).sent_bytes, sent[i].size());
+        check_equal("bytes_in_flight", guests[i].connection->bytes_in_flight.load(), 0u);
+      }
+      check_equal("the number of operations that are out: one receive for each", server.in_use(), 3u);
+    }
+    server.finish();
+  });
+}
+
+LAB_TEST(Lab04, SeedsOfEveryEnd, "N5, N14", "lab04_worker/README.md#step-1") {
+  STEP("clients end in five ways while other threads send to them, and while the server disconnects them");
+  for_each_seed(40, [](std::uint64_t seed) {
+    TestServer server;
+    std::vector<Guest> guests;
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      conductor.wait_for_threads(3);
+      for (unsigned i = 0; i < 4; ++i) guests.push_back(server.enter());
+      const auto disconnect = [&](unsigned i) {
+        conductor.call("disconnect", [&, i] { lab::disconnect(server.get(), guests[i].connection, "a thread says so"); });
+      };
+      const auto send_to = [&](unsigned i) {
+        conductor.call("send_bytes", [&, i] { send(server, guests[i], "news for you"); });
+      };
+      for (unsigned i = 0; i < 4; ++i) conductor.act(i, [&guests, i] { guests[i].client.send("hello"); });
+      conductor.act(0, [&] { guests[0].client.abort(); });
+      conductor.act(1, [&] { guests[1].client.half_close(); });
+      disconnect(0);
+      disconnect(1);
+      disconnect(2);
+      disconnect(2);
+      send_to(0);
+      send_to(2);
+      send_to(3);
+      conductor.play();
+      for (unsigned i = 0; i < 3; ++i) {
+        check("the client is disconnected", server.is_gone(guests[i]));
+        server.expect_gone(guests[i]);
+      }
+      check_equal("the number of operations that are out: the receive of the one who stays", server.in_use(), 1u);
+      check_equal("the number of calls of on_disconnect for the one who stays",
+                  server.handler().of(guests[3].connection).disconnects, 0);
+      check_equal("the number of bytes for the one who stays", guests[3].client.receive(17).size(), 17u);
+    }
+    server.finish();
+  });
+}
+
+LAB_TEST(Lab04, SeedsOfFailingCalls, "N9, N14, N19", "lab04_worker/README.md#step-3") {
+  STEP("calls fail here and there; whoever is hit is disconnected once, the others are served");
+  for_each_seed(30, [](std::uint64_t seed) {
+    TestServer server;
+    Faults faults;
+    std::vector<Guest> guests;
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      conductor.wait_for_threads(3);
+      for (unsigned i = 0; i < 4; ++i) guests.push_back(server.enter());
+      faults.fail(Call::WSARecv, WSAECONNABORTED, 1, static_cast<unsigned>(conductor.random().below(4)));
+      faults.fail(Call::WSASend, WSAENOBUFS, 1, static_cast<unsigned>(conductor.random().below(4)));
+      for (unsigned i = 0; i < 4; ++i) {
+        for (int k = 0; k < 2; ++k) conductor.act(i, [&guests, i] { guests[i].client.send("hello"); });
+        conductor.call("send_bytes", [&, i] { send(server, guests[i], "news"); });
+      }
+      conductor.play();
+      check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+      std::size_t gone = 0;
+      for (Guest& guest : guests) {
+        const int told = server.handler().of(guest.connection).disconnects;
+        gone += told > 0 ? 1 : 0;
+        check("nobody is disconnected twice", told <= 1);
+        if (told == 1) {
+          server.expect_gone(guest);
+        } else {
+          check_equal("the number of bytes that come back", guest.client.receive(14).size(), 14u);
+        }
+        check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 0u);
+      }
+      check("one or two clients are hit", gone == 1 || gone == 2);
+      check_equal("the number of operations that are out", server.in_use(), 4 - gone);
+    }
+    server.finish();
+  });
 }
 
 // --- The program -----------------------------------------------------------------------------------------------------

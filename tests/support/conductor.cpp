@@ -23,7 +23,7 @@
 namespace test {
 namespace {
 
-constexpr auto kLook = std::chrono::microseconds(300);  // how often a thread that does not stop is looked at
+constexpr auto kLook = std::chrono::microseconds(100);  // how often a thread that does not stop is looked at
 constexpr int kLooks = 4;                               // asleep that often in a row: it waits for a lock
 
 // One thread of the code under test.
