@@ -1,0 +1,126 @@
+// Right: the table's erase decides who disconnects, not close; the loop wakes up every 20 ms; quit packets go round.
+#include "worker.h"
+
+#include <functional>
+
+namespace lab {
+
+// erase returns true to one caller only, so this one ends the client.
+void disconnect(Server& server, const std::shared_ptr<Connection>& connection, const char* why) {
+  bool first = server.clients.erase(connection->id);
+  if (!first) {
+    return;
+  }
+  connection->close();
+  server.handler.on_disconnect(server, connection, why);
+}
+
+// Send a message if the client has not too much waiting already.
+bool send_bytes(Server& server, const std::shared_ptr<Connection>& connection, const char* data, std::size_t size) {
+  std::size_t waitingBytes = connection->bytes_in_flight;
+  std::size_t newTotal = waitingBytes + size;
+  if (newTotal > server.max_bytes_in_flight) {
+    disconnect(server, connection, "too many bytes are waiting for this client");
+    return false;
+  }
+  bool result = post_send(server.operations, connection, data, size);
+  if (result == false) {
+    disconnect(server, connection, "post_send did not work");
+    return false;
+  }
+  return true;
+}
+
+// A recv has come back.
+void processRecv(Server& server, OverlappedEx* op, bool ok, DWORD bytes) {
+  std::shared_ptr<Connection> client = op->connection;  // keep it, op can be gone after post_recv
+  if (ok == false) {
+    disconnect(server, client, "recv error");
+    server.operations.release(op);
+    return;
+  }
+  if (bytes == 0) {
+    disconnect(server, client, "the client has closed");
+    server.operations.release(op);
+    return;
+  }
+  bool goOn = server.handler.on_recv(server, client, op->buffer, bytes);
+  if (goOn == false) {
+    disconnect(server, client, "the handler does not want this client");
+    server.operations.release(op);
+    return;
+  }
+  bool posted = post_recv(op);
+  if (posted == false) {
+    disconnect(server, client, "post_recv did not work");
+    server.operations.release(op);
+  }
+}
+
+// A send has come back.
+void processSend(Server& server, OverlappedEx* op, bool ok, DWORD bytes) {
+  std::shared_ptr<Connection> client = op->connection;
+  std::size_t wanted = op->wsabuf.len;
+  client->bytes_in_flight -= wanted;
+  if (ok == false) {
+    disconnect(server, client, "send error");
+  } else if (bytes != wanted) {
+    disconnect(server, client, "only a part was sent");
+  } else {
+    server.handler.on_sent(server, client, wanted);
+  }
+  server.operations.release(op);
+}
+
+void handle_completion(Server& server, OverlappedEx* op, bool ok, DWORD bytes) {
+  if (op->kind == OpKind::recv) {
+    processRecv(server, op, ok, bytes);
+  } else {
+    processSend(server, op, ok, bytes);
+  }
+}
+
+// One step of a worker. Returns false when the worker has to end.
+static bool doOneStep(Server& server) {
+  DWORD numberOfBytes = 0;
+  ULONG_PTR completionKey = 0;
+  OVERLAPPED* pOverlapped = NULL;
+  BOOL result = ::GetQueuedCompletionStatus(server.port, &numberOfBytes, &completionKey, &pOverlapped, 20);
+  if (result == FALSE && pOverlapped == NULL) {
+    return ::GetLastError() == WAIT_TIMEOUT;  // a timeout is fine, all else is not
+  }
+  if (pOverlapped == NULL) {
+    return completionKey != kQuitKey;  // a packet that was posted by hand
+  }
+  handle_completion(server, operation_from(pOverlapped), result == TRUE, numberOfBytes);
+  return true;
+}
+
+void worker_loop(Server& server) {
+  while (doOneStep(server)) {
+  }
+}
+
+std::vector<std::thread> start_workers(Server& server, unsigned count) {
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < count; i++) {
+    std::thread t(worker_loop, std::ref(server));
+    threads.push_back(std::move(t));
+  }
+  return threads;
+}
+
+void stop_workers(Server& server, std::vector<std::thread>& workers) {
+  // one quit packet for each worker; it does not matter who takes which one
+  std::size_t number = workers.size();
+  while (number > 0) {
+    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    number--;
+  }
+  while (workers.empty() == false) {
+    workers.back().join();
+    workers.pop_back();
+  }
+}
+
+}  // namespace lab
