@@ -1,0 +1,92 @@
+// Wrong: operation_from returns the last operation that acquire gave.
+#include "overlapped_ex.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+
+namespace lab {
+
+static std::atomic<OverlappedEx*> g_lastOperation;
+
+OverlappedEx* HeapOperations::acquire(OpKind kind) {
+    OverlappedEx* pOverEx = new OverlappedEx;
+    pOverEx->kind = kind;
+    pOverEx->wsabuf.buf = pOverEx->buffer;
+    pOverEx->wsabuf.len = (ULONG)kBufferSize;
+    g_lastOperation = pOverEx;
+    in_use_++;
+    return pOverEx;
+}
+
+bool HeapOperations::release(OverlappedEx* op) {
+    if (op == NULL) {
+        return false;
+    }
+    delete op;
+    in_use_--;
+    return true;
+}
+
+OverlappedEx* operation_from(OVERLAPPED* overlapped) {
+    (void)overlapped;
+    return g_lastOperation;
+}
+
+bool post_recv(OverlappedEx* op) {
+    DWORD dwFlags = 0;
+    int result;
+    int error;
+
+    memset(&op->overlapped, 0, sizeof(op->overlapped));
+    op->wsabuf.buf = op->buffer;
+    op->wsabuf.len = (ULONG)kBufferSize;
+
+    // my own reference, because op may be gone after WSARecv
+    std::shared_ptr<Connection> connection = op->connection;
+    Connection::Locked locked = connection->lock();
+    if (!locked) {
+        return false;
+    }
+    result = ::WSARecv(locked.socket(), &op->wsabuf, 1, NULL, &dwFlags, &op->overlapped, NULL);
+    if (result == SOCKET_ERROR) {
+        error = ::WSAGetLastError();
+        if (error != WSA_IO_PENDING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
+  if (OverlappedEx* op = operations.acquire(OpKind::recv)) {
+    op->connection = connection;
+    if (post_recv(op)) return true;
+    operations.release(op);
+  }
+  return false;
+}
+
+bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
+               std::size_t size) {
+  if (size < 1 || size > kBufferSize) return false;
+  const auto give_back = [&operations](OverlappedEx* op) { operations.release(op); };
+  std::unique_ptr<OverlappedEx, decltype(give_back)> op(operations.acquire(OpKind::send), give_back);
+  if (!op) return false;
+  op->connection = connection;
+  std::copy_n(data, size, op->buffer);
+  op->wsabuf.len = static_cast<ULONG>(size);
+
+  connection->bytes_in_flight.fetch_add(size);
+  const auto locked = connection->lock();
+  if (locked && (::WSASend(locked.socket(), &op->wsabuf, 1, nullptr, 0, &op->overlapped, nullptr) == 0 ||
+                 ::WSAGetLastError() == WSA_IO_PENDING)) {
+    static_cast<void>(op.release());  // it is the system's now
+    return true;
+  }
+  connection->bytes_in_flight.fetch_sub(size);
+  return false;
+}
+
+}  // namespace lab

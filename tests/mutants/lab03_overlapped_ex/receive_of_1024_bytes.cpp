@@ -1,0 +1,91 @@
+// Wrong: post_recv offers a quarter of the buffer.
+#include "overlapped_ex.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace lab {
+
+OverlappedEx* HeapOperations::acquire(OpKind kind) {
+    void* memory = malloc(sizeof(OverlappedEx));
+    OverlappedEx* op;
+    if (!memory) throw std::bad_alloc();
+    op = new (memory) OverlappedEx; /* the constructor: there is a shared_ptr inside */
+    op->kind = kind;
+    op->wsabuf.len = sizeof(op->buffer);
+    op->wsabuf.buf = op->buffer;
+    in_use_.fetch_add(1);
+    return op;
+}
+
+bool HeapOperations::release(OverlappedEx* op) {
+    if (!op) return false;
+    op->~OverlappedEx();
+    free(op);
+    in_use_.fetch_sub(1);
+    return true;
+}
+
+OverlappedEx* operation_from(OVERLAPPED* overlapped) {
+    return CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
+}
+
+bool post_recv(OverlappedEx* op) {
+    DWORD dwFlags = 0;
+    int result;
+    int error;
+
+    memset(&op->overlapped, 0, sizeof(op->overlapped));
+    op->wsabuf.buf = op->buffer;
+    op->wsabuf.len = 1024;
+
+    // my own reference, because op may be gone after WSARecv
+    std::shared_ptr<Connection> connection = op->connection;
+    Connection::Locked locked = connection->lock();
+    if (!locked) {
+        return false;
+    }
+    result = ::WSARecv(locked.socket(), &op->wsabuf, 1, NULL, &dwFlags, &op->overlapped, NULL);
+    if (result == SOCKET_ERROR) {
+        error = ::WSAGetLastError();
+        if (error != WSA_IO_PENDING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
+  if (OverlappedEx* op = operations.acquire(OpKind::recv)) {
+    op->connection = connection;
+    if (post_recv(op)) return true;
+    operations.release(op);
+  }
+  return false;
+}
+
+bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
+               std::size_t size) {
+  if (size < 1 || size > kBufferSize) return false;
+  const auto give_back = [&operations](OverlappedEx* op) { operations.release(op); };
+  std::unique_ptr<OverlappedEx, decltype(give_back)> op(operations.acquire(OpKind::send), give_back);
+  if (!op) return false;
+  op->connection = connection;
+  std::copy_n(data, size, op->buffer);
+  op->wsabuf.len = static_cast<ULONG>(size);
+
+  connection->bytes_in_flight.fetch_add(size);
+  const auto locked = connection->lock();
+  if (locked && (::WSASend(locked.socket(), &op->wsabuf, 1, nullptr, 0, &op->overlapped, nullptr) == 0 ||
+                 ::WSAGetLastError() == WSA_IO_PENDING)) {
+    static_cast<void>(op.release());  // it is the system's now
+    return true;
+  }
+  connection->bytes_in_flight.fetch_sub(size);
+  return false;
+}
+
+}  // namespace lab

@@ -1,0 +1,97 @@
+// Wrong: WSASend returned 0, so the operation is released on the next line; its packet still comes.
+#include "overlapped_ex.h"
+
+#include <cstring>
+
+namespace lab {
+
+OverlappedEx* HeapOperations::acquire(OpKind kind) {
+    OverlappedEx* pOverEx = new OverlappedEx;
+    pOverEx->kind = kind;
+    pOverEx->wsabuf.buf = pOverEx->buffer;
+    pOverEx->wsabuf.len = (ULONG)kBufferSize;
+    in_use_++;
+    return pOverEx;
+}
+
+bool HeapOperations::release(OverlappedEx* op) {
+    if (op == NULL) {
+        return false;
+    }
+    delete op;
+    in_use_--;
+    return true;
+}
+
+OverlappedEx* operation_from(OVERLAPPED* overlapped) {
+    return CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
+}
+
+bool post_recv(OverlappedEx* op) {
+  const auto connection = op->connection;  // outlives the lock, even when `op` does not
+  const auto locked = connection->lock();
+  if (!locked) return false;
+  op->overlapped = {};
+  op->wsabuf = {sizeof op->buffer, op->buffer};
+  DWORD flags = 0;
+  if (::WSARecv(locked.socket(), &op->wsabuf, 1, nullptr, &flags, &op->overlapped, nullptr) == 0) return true;
+  return ::WSAGetLastError() == WSA_IO_PENDING;
+}
+
+bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
+    OverlappedEx* op = operations.acquire(OpKind::recv);
+    if (op == NULL) {
+        return false;
+    }
+    op->connection = connection;
+    bool posted = post_recv(op);
+    if (!posted) {
+        operations.release(op);
+    }
+    return posted;
+}
+
+bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
+               std::size_t size) {
+    if (size == 0) {
+        return false;
+    }
+    if (size > kBufferSize) {
+        return false;
+    }
+
+    OverlappedEx* pSend = operations.acquire(OpKind::send);
+    if (pSend == NULL) {
+        return false;
+    }
+    pSend->connection = connection;
+    memcpy(pSend->buffer, data, size);
+    pSend->wsabuf.len = (ULONG)size;
+
+    // count first: the completion may come at once
+    connection->bytes_in_flight += size;
+
+    bool success = false;
+    {
+        Connection::Locked locked = connection->lock();
+        if (locked) {
+            int result = ::WSASend(locked.socket(), &pSend->wsabuf, 1, NULL, 0, &pSend->overlapped, NULL);
+            if (result == 0) {
+                // sent, we do not need it any more
+                connection->bytes_in_flight -= size;
+                operations.release(pSend);
+                return true;
+            } else if (::WSAGetLastError() == WSA_IO_PENDING) {
+                success = true;
+            }
+        }
+    }
+
+    if (!success) {
+        connection->bytes_in_flight -= size;
+        operations.release(pSend);
+    }
+    return success;
+}
+
+}  // namespace lab

@@ -1,0 +1,98 @@
+// Wrong: post_send reads the socket without lock().
+#include "overlapped_ex.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+namespace lab {
+
+namespace {
+// Every operation that is out. So a pointer that is none of them is found out.
+std::mutex out_mutex;
+std::unordered_map<OverlappedEx*, std::unique_ptr<OverlappedEx>> out;
+}  // namespace
+
+OverlappedEx* HeapOperations::acquire(OpKind kind) {
+  std::unique_ptr<OverlappedEx> owner(new OverlappedEx);
+  OverlappedEx& op = *owner;
+  op.kind = kind;
+  op.wsabuf = {static_cast<ULONG>(sizeof op.buffer), op.buffer};
+  std::scoped_lock lock(out_mutex);
+  out.emplace(&op, std::move(owner));
+  in_use_ += 1;
+  return &op;
+}
+
+bool HeapOperations::release(OverlappedEx* op) {
+  std::unique_lock lock(out_mutex);
+  auto node = out.extract(op);
+  lock.unlock();
+  if (node.empty()) return false;
+  node.mapped().reset();
+  in_use_ -= 1;
+  return true;
+}
+
+OverlappedEx* operation_from(OVERLAPPED* overlapped) {
+    return CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
+}
+
+// What WSARecv and WSASend have in common: 0 and "pending" both bring a packet.
+static bool packet_comes(int result) {
+  switch (result == 0 ? 0 : ::WSAGetLastError()) {
+    case 0:
+    case WSA_IO_PENDING:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool post_recv(OverlappedEx* op) {
+  ZeroMemory(&op->overlapped, sizeof(OVERLAPPED));
+  std::shared_ptr<Connection> keep(op->connection);
+  if (auto locked = keep->lock()) {
+    WSABUF whole{static_cast<ULONG>(kBufferSize), op->buffer};
+    DWORD flags = 0;
+    return packet_comes(::WSARecv(locked.socket(), &whole, 1, nullptr, &flags, &op->overlapped, nullptr));
+  }
+  return false;
+}
+
+bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
+    OverlappedEx* op = operations.acquire(OpKind::recv);
+    if (op == NULL) {
+        return false;
+    }
+    op->connection = connection;
+    bool posted = post_recv(op);
+    if (!posted) {
+        operations.release(op);
+    }
+    return posted;
+}
+
+bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
+               std::size_t size) {
+  if (size < 1 || size > kBufferSize) return false;
+  const auto give_back = [&operations](OverlappedEx* op) { operations.release(op); };
+  std::unique_ptr<OverlappedEx, decltype(give_back)> op(operations.acquire(OpKind::send), give_back);
+  if (!op) return false;
+  op->connection = connection;
+  std::copy_n(data, size, op->buffer);
+  op->wsabuf.len = static_cast<ULONG>(size);
+
+  connection->bytes_in_flight.fetch_add(size);
+  const SOCKET socket = connection->socket.get();
+  if (socket != INVALID_SOCKET && (::WSASend(socket, &op->wsabuf, 1, nullptr, 0, &op->overlapped, nullptr) == 0 ||
+                                   ::WSAGetLastError() == WSA_IO_PENDING)) {
+    static_cast<void>(op.release());  // it is the system's now
+    return true;
+  }
+  connection->bytes_in_flight.fetch_sub(size);
+  return false;
+}
+
+}  // namespace lab

@@ -1,0 +1,100 @@
+// Wrong: the operation is forgotten when post_recv returns false.
+#include "overlapped_ex.h"
+
+#include <cstring>
+
+namespace lab {
+
+OverlappedEx* HeapOperations::acquire(OpKind kind) {
+    OverlappedEx* pOverEx = new OverlappedEx;
+    pOverEx->kind = kind;
+    pOverEx->wsabuf.buf = pOverEx->buffer;
+    pOverEx->wsabuf.len = (ULONG)kBufferSize;
+    in_use_++;
+    return pOverEx;
+}
+
+bool HeapOperations::release(OverlappedEx* op) {
+    if (op == NULL) {
+        return false;
+    }
+    delete op;
+    in_use_--;
+    return true;
+}
+
+// `overlapped` is the first member, so both have the same address.
+OverlappedEx* operation_from(OVERLAPPED* overlapped) { return reinterpret_cast<OverlappedEx*>(overlapped); }
+
+// What WSARecv and WSASend have in common: 0 and "pending" both bring a packet.
+static bool packet_comes(int result) {
+  switch (result == 0 ? 0 : ::WSAGetLastError()) {
+    case 0:
+    case WSA_IO_PENDING:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool post_recv(OverlappedEx* op) {
+  ZeroMemory(&op->overlapped, sizeof(OVERLAPPED));
+  std::shared_ptr<Connection> keep(op->connection);
+  if (auto locked = keep->lock()) {
+    WSABUF whole{static_cast<ULONG>(kBufferSize), op->buffer};
+    DWORD flags = 0;
+    return packet_comes(::WSARecv(locked.socket(), &whole, 1, nullptr, &flags, &op->overlapped, nullptr));
+  }
+  return false;
+}
+
+bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
+    OverlappedEx* op = operations.acquire(OpKind::recv);
+    if (op == NULL) {
+        return false;
+    }
+    op->connection = connection;
+    return post_recv(op);
+}
+
+bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
+               std::size_t size) {
+    if (size == 0) {
+        return false;
+    }
+    if (size > kBufferSize) {
+        return false;
+    }
+
+    OverlappedEx* pSend = operations.acquire(OpKind::send);
+    if (pSend == NULL) {
+        return false;
+    }
+    pSend->connection = connection;
+    memcpy(pSend->buffer, data, size);
+    pSend->wsabuf.len = (ULONG)size;
+
+    // count first: the completion may come at once
+    connection->bytes_in_flight += size;
+
+    bool success = false;
+    {
+        Connection::Locked locked = connection->lock();
+        if (locked) {
+            int result = ::WSASend(locked.socket(), &pSend->wsabuf, 1, NULL, 0, &pSend->overlapped, NULL);
+            if (result == 0) {
+                success = true;
+            } else if (::WSAGetLastError() == WSA_IO_PENDING) {
+                success = true;
+            }
+        }
+    }
+
+    if (!success) {
+        connection->bytes_in_flight -= size;
+        operations.release(pSend);
+    }
+    return success;
+}
+
+}  // namespace lab
