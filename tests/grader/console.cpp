@@ -164,7 +164,9 @@ void print_stage(const StageResult& stage, const Workspace& workspace) {
     std::printf("\n");
     print_failure(stage.failures.front(), workspace);
     for (std::size_t i = 1; i < stage.failures.size() && i < kNamed; ++i) {
-      std::printf("%s  %s\n", stage.failures[i].name.c_str(), coloured(stage.failures[i].verdict).c_str());
+      const TestResult& failure = stage.failures[i];
+      const std::string reason = failure.reason.substr(0, failure.reason.find('\n'));
+      std::printf("%s  %s%s%s\n", failure.name.c_str(), coloured(failure.verdict).c_str(), reason.empty() ? "" : ": ", reason.c_str());
     }
     if (stage.failures.size() > kNamed) std::printf("and %zu more\n", stage.failures.size() - kNamed);
     std::printf("All of it: %s\n\n", workspace.shown(stage.log).c_str());

@@ -61,7 +61,7 @@ struct MutantOptions {
   std::string lab;     // empty: all
   unsigned runs = 1;   // of each named test
   unsigned jobs = 1;
-  bool matrix = false;  // write tests/mutants/MATRIX.md; it is always written beside the logs
+  bool matrix = false;  // run the other tests, too, and write tests/mutants/MATRIX.md; else it is written beside the logs
 };
 
 // The stage: builds all programs and runs them. A failure is a wrong program that survives or fails for another reason,

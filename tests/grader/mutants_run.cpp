@@ -1,5 +1,6 @@
 // `lab test --mutants`: builds and runs the programs of tests/mutants, and writes the matrix.
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -316,8 +317,11 @@ class MutantRunner {
             "many of the other tests fail, too, natively; \"-\" are those that were not run, as two had hung. A right program is\n"
             "written in another way than the solution, and must have 100 points on each platform.\n";
     for (const auto& [lab, section] : sections) text << "\n## " << lab << "\n\n" << section;
-    std::ofstream(workspace_.log("mutants-matrix"), std::ios::binary) << text.str();
-    if (options_.matrix && !interrupted()) std::ofstream(committed, std::ios::binary) << text.str();
+    const bool whole = options_.matrix && !interrupted();  // half a matrix does not go into the tree
+    const fs::path file = whole ? committed : workspace_.log("mutants-matrix");
+    std::ofstream(file, std::ios::binary) << text.str();
+    progress_.clear();
+    std::printf("what was caught: %s\n", workspace_.shown(file).c_str());
   }
 
   const Workspace& workspace_;
