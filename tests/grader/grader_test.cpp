@@ -135,11 +135,12 @@ TEST(Verdicts, SanitizerReportsCountOnlyWhereThereIsASanitizer) {
   for (const auto& [output, verdict] : marks) {
     Ended ended;
     ended.how = Ended::How::exited;
-    ended.output = output + "\n";
+    ended.output = "seed: 3\n" + output + "\nseed: 4\n";
     TestResult result;
     result.name = "A.b";
     judge(ended, report, true, result);
     EXPECT_EQ(result.verdict, verdict) << output;
+    EXPECT_EQ(result.seed, "3");
     judge(ended, report, false, result);
     EXPECT_EQ(result.verdict, Verdict::passed) << output;
   }

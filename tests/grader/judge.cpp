@@ -50,18 +50,6 @@ std::string line_at(const std::string& text, std::size_t at) {
   return text.substr(at, end == std::string::npos ? end : end - at);
 }
 
-template <std::size_t N>
-bool find_mark(const Mark (&marks)[N], TestResult& test) {
-  for (const Mark& mark : marks) {
-    const std::size_t at = test.output.find(mark.text);
-    if (at == std::string::npos) continue;
-    test.verdict = mark.verdict;
-    test.reason = line_at(test.output, at);
-    return true;
-  }
-  return false;
-}
-
 void set(TestResult& test, Verdict verdict, const std::string& reason) {
   test.verdict = verdict;
   test.reason = reason;
@@ -80,6 +68,25 @@ std::optional<std::string> line_after(const std::string& text, const std::string
 std::optional<std::string> last_line_after(const std::string& text, const std::string& start) {
   const std::size_t at = text.rfind("\n" + start);
   return line_after(at == std::string::npos ? text : text.substr(at), start);
+}
+
+// The digits of the last line "seed: 17".
+std::string seed_of(const std::string& output) {
+  const std::string seed = last_line_after(output, "seed: ").value_or("");
+  return seed.substr(0, seed.find_first_not_of("0123456789"));
+}
+
+template <std::size_t N>
+bool find_mark(const Mark (&marks)[N], TestResult& test) {
+  for (const Mark& mark : marks) {
+    const std::size_t at = test.output.find(mark.text);
+    if (at == std::string::npos) continue;
+    test.verdict = mark.verdict;
+    test.reason = line_at(test.output, at);
+    test.seed = seed_of(test.output.substr(0, at));  // the test may have gone on with other seeds
+    return true;
+  }
+  return false;
 }
 
 bool is_report_start(const std::string& line) {
@@ -200,7 +207,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
     const std::string& message = report->front().message;
     if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
   }
-  if (const auto seed = last_line_after(test.output, "seed: ")) test.seed = seed->substr(0, seed->find_first_not_of("0123456789"));
+  test.seed = seed_of(test.output);
   const std::optional<std::string> rule = line_after(test.output, "rule: ");
   if (rule) test.rule = rule->substr(0, rule->find_first_of(" :"));
 
