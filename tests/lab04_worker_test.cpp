@@ -610,8 +610,10 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
 }
 
 LAB_TEST(Lab04, EveryByteComesBackInOrder, "N7, N15", "lab04_worker/README.md#check-it") {
-  for (const unsigned workers : {1u, 2u, 4u}) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    const unsigned workers = 1u << (seed - 1) % 3;
     STEP(std::to_string(workers) + " workers; 16 clients send at once, in pieces of many sizes");
+    const Shaker shaker(seed);
     TestServer server;
     server.start(workers);
     std::vector<Guest> guests;
@@ -632,7 +634,7 @@ LAB_TEST(Lab04, EveryByteComesBackInOrder, "N7, N15", "lab04_worker/README.md#ch
     };
     check_eventually("on_sent tells every byte that was sent", [&] { return told() == total; });
     server.finish();
-  }
+  });
 }
 
 LAB_TEST(Lab04, MessagesOfManyThreadsStayWhole, "N18", "lab04_worker/README.md#check-it") {
@@ -740,7 +742,8 @@ LAB_TEST(Lab04, ManyFailingOperationsDisconnectOnce, "N7, N14", "lab04_worker/RE
   TestServer server;
   server.get().max_bytes_in_flight = 1000 * 1000;
   server.start(4);
-  for (int round = 0; round < 5; ++round) {
+  for_each_seed(5, [&server](std::uint64_t seed) {
+    const Shaker shaker(seed);
     STEP("a receive and 60 sends are pending when the client resets the connection");
     Guest guest = server.enter();
     guest.make_slow();
@@ -750,46 +753,49 @@ LAB_TEST(Lab04, ManyFailingOperationsDisconnectOnce, "N7, N14", "lab04_worker/RE
     check_eventually("every operation is released", [&] { return server.in_use() == 0; });
     check_eventually("bytes_in_flight goes down to 0", [&] { return guest.connection->bytes_in_flight == 0; });
     check_equal("the number of calls of on_disconnect", server.handler().of(guest.connection).disconnects, 1);
-  }
+  });
   server.finish();
 }
 
 LAB_TEST(Lab04, StormOfDisconnectsLeavesNothing, "N5, N14, N19", "lab04_worker/README.md#check-it") {
-  TestServer server;
-  server.handler().reply = [](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
-    if (bytes.find('!') != std::string::npos) return false;
-    return lab::send_bytes(s, connection, bytes.data(), bytes.size());
-  };
-  server.start(4);
-  std::vector<Guest> stay;
-  for (int i = 0; i < 3; ++i) stay.push_back(server.enter());
-  std::vector<Guest> leave;
-  for (int i = 0; i < 60; ++i) leave.push_back(server.enter());
-  STEP("60 clients speak and leave, in six ways, while three stay");
-  for (std::size_t i = 0; i < leave.size(); ++i) {
-    Guest& guest = leave[i];
-    guest.client.send(std::string(1000, 'a'));
-    switch (i % 6) {
-      case 0: guest.client.close(); break;
-      case 1: guest.client.abort(); break;
-      case 2: guest.client.half_close(); break;
-      case 3: guest.client.send("!"); break;
-      case 4: lab::disconnect(server.get(), guest.connection, "the test says so"); break;
-      default:
-        send(server, guest, std::string(2000, 'b'));
-        guest.client.abort();
+  for_each_seed(3, [](std::uint64_t seed) {
+    const Shaker shaker(seed);
+    TestServer server;
+    server.handler().reply = [](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+      if (bytes.find('!') != std::string::npos) return false;
+      return lab::send_bytes(s, connection, bytes.data(), bytes.size());
+    };
+    server.start(4);
+    std::vector<Guest> stay;
+    for (int i = 0; i < 3; ++i) stay.push_back(server.enter());
+    std::vector<Guest> leave;
+    for (int i = 0; i < 60; ++i) leave.push_back(server.enter());
+    STEP("60 clients speak and leave, in six ways, while three stay");
+    for (std::size_t i = 0; i < leave.size(); ++i) {
+      Guest& guest = leave[i];
+      guest.client.send(std::string(1000, 'a'));
+      switch (i % 6) {
+        case 0: guest.client.close(); break;
+        case 1: guest.client.abort(); break;
+        case 2: guest.client.half_close(); break;
+        case 3: guest.client.send("!"); break;
+        case 4: lab::disconnect(server.get(), guest.connection, "the test says so"); break;
+        default:
+          send(server, guest, std::string(2000, 'b'));
+          guest.client.abort();
+      }
+      if (i % 5 == 0) check_echo(stay[i % 3].client, "we stay", 7);
     }
-    if (i % 5 == 0) check_echo(stay[i % 3].client, "we stay", 7);
-  }
-  for (const Guest& guest : leave) {
-    check_eventually("each of them is disconnected", [&] { return server.is_gone(guest); });
-  }
-  check_eventually("one operation for each client that stays is left", [&] { return server.in_use() == 3; });
-  for (Guest& guest : stay) check_echo(guest.client, "we are here", 11);
-  server.finish();
-  for (const Guest& guest : leave) {
-    check_equal("the number of references to a connection: the test has two", guest.connection.use_count(), 2);
-  }
+    for (const Guest& guest : leave) {
+      check_eventually("each of them is disconnected", [&] { return server.is_gone(guest); });
+    }
+    check_eventually("one operation for each client that stays is left", [&] { return server.in_use() == 3; });
+    for (Guest& guest : stay) check_echo(guest.client, "we are here", 11);
+    server.finish();
+    for (const Guest& guest : leave) {
+      check_equal("the number of references to a connection: the test has two", guest.connection.use_count(), 2);
+    }
+  });
 }
 
 // --- Calls that fail, and every order of things -----------------------------------------------------------------------
@@ -900,7 +906,7 @@ LAB_TEST(Lab04, SeedsOfEveryEnd, "N5, N14", "lab04_worker/README.md#step-1") {
       const auto send_to = [&](unsigned i) {
         conductor.call("send_bytes", [&, i] { send(server, guests[i], "news for you"); });
       };
-      for (unsigned i = 0; i < 4; ++i) conductor.act(i, [&guests, i] { guests[i].client.send("hello"); });
+      for (unsigned i = 0; i < 4; ++i) conductor.act(i, [&guests, i] { guests[i].client.send_some("hello"); });
       conductor.act(0, [&] { guests[0].client.abort(); });
       conductor.act(1, [&] { guests[1].client.half_close(); });
       disconnect(0);
@@ -938,7 +944,7 @@ LAB_TEST(Lab04, SeedsOfFailingCalls, "N9, N14, N19", "lab04_worker/README.md#ste
       faults.fail(Call::WSARecv, WSAECONNABORTED, 1, static_cast<unsigned>(conductor.random().below(4)));
       faults.fail(Call::WSASend, WSAENOBUFS, 1, static_cast<unsigned>(conductor.random().below(4)));
       for (unsigned i = 0; i < 4; ++i) {
-        for (int k = 0; k < 2; ++k) conductor.act(i, [&guests, i] { guests[i].client.send("hello"); });
+        for (int k = 0; k < 2; ++k) conductor.act(i, [&guests, i] { guests[i].client.send_some("hello"); });
         conductor.call("send_bytes", [&, i] { send(server, guests[i], "news"); });
       }
       conductor.play();

@@ -89,6 +89,7 @@ struct Conductor::State {
   void wait_until_still(std::unique_lock<std::mutex>& lock);
   void collect(std::unique_lock<std::mutex>& lock);
   void let_go(std::unique_lock<std::mutex>& lock, Actor& actor);
+  bool wait_for_the_blocked(std::unique_lock<std::mutex>& lock);
   bool step(std::unique_lock<std::mutex>& lock);
   void stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place);
   std::optional<HandedPacket> take_ready(HANDLE port, std::size_t index);
@@ -302,6 +303,14 @@ std::optional<HandedPacket> Conductor::State::take_ready(HANDLE, std::size_t ind
   return packet;
 }
 
+// Nobody can go on but threads that seem to wait for a lock. Nobody holds it, then: they come soon. True when one did.
+bool Conductor::State::wait_for_the_blocked(std::unique_lock<std::mutex>& lock) {
+  const auto waits = [](const Actor& actor) { return actor.at == Actor::At::running; };
+  const auto count = std::count_if(actors.begin(), actors.end(), waits);
+  if (count == 0) return false;
+  return still.wait_for(lock, patience() / 5, [&] { return std::count_if(actors.begin(), actors.end(), waits) < count; });
+}
+
 // One decision. False when there is none to make.
 bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   wait_until_still(lock);
@@ -315,7 +324,7 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   for (const auto& [client, left] : actions) {
     if (!left.empty()) clients.push_back(client);
   }
-  if (able.empty() && clients.empty()) return false;
+  if (able.empty() && clients.empty()) return wait_for_the_blocked(lock);
 
   const std::size_t n = random.below(able.size() + clients.size());
   if (n >= able.size()) {
