@@ -930,6 +930,31 @@ LAB_TEST(Lab04, SeedsOfEveryEnd, "N5, N14", "lab04_worker/README.md#step-1") {
   });
 }
 
+LAB_TEST(Lab04, SeedsOfLeaving, "N4, N15", "lab04_worker/README.md#step-3") {
+  STEP("two workers; a client speaks and leaves at once: its end can be handled while its last receive is being posted");
+  for_each_seed(40, [](std::uint64_t seed) {
+    TestServer server;
+    std::vector<Guest> guests;
+    {
+      Conductor conductor(seed);
+      server.start(2);
+      conductor.wait_for_threads(2);
+      for (unsigned i = 0; i < 2; ++i) {
+        guests.push_back(server.enter());
+        conductor.act(i, [&guests, i] { guests[i].client.send("one"); });
+        conductor.act(i, [&guests, i] { guests[i].client.send("two"); });
+      }
+      conductor.act(0, [&] { guests[0].client.half_close(); });
+      conductor.act(1, [&] { guests[1].client.close(); });
+      conductor.play();
+      for (Guest& guest : guests) server.expect_gone(guest);
+      check_same_bytes("the echo", guests[0].client.receive_until_end(), "onetwo");
+      check_equal("the number of operations that are out", server.in_use(), 0u);
+    }
+    server.finish();
+  });
+}
+
 LAB_TEST(Lab04, SeedsOfFailingCalls, "N9, N14, N19", "lab04_worker/README.md#step-3") {
   STEP("calls fail here and there; whoever is hit is disconnected once, the others are served");
   for_each_seed(30, [](std::uint64_t seed) {

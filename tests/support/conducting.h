@@ -15,6 +15,11 @@ struct HandedPacket {
 struct Conducting {
   // Another thread may go on here: "before ", "WSASend".
   static void stop(const char* when, const char* what);
+  // For locks.cpp. This thread runs code under test, and a conductor is at work.
+  static bool controls_this_thread();
+  static void wait_for_lock(const void* mutex);  // returns when it may be free, or the conductor has gone
+  static void unlocked(const void* mutex);
+  static bool locks_are_known();
   // A packet for this thread. False when no conductor is at work: then ask the port itself.
   static bool wait(HANDLE port, HandedPacket& packet);
   // One more that is there already, for GetQueuedCompletionStatusEx.

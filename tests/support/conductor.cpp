@@ -28,11 +28,14 @@ constexpr int kLooks = 4;                               // asleep that often in 
 
 // One thread of the code under test.
 struct Actor {
-  enum class At { running, stopped, waiting, ended };
+  enum class At { running, stopped, waiting, locked_out, ended };
   std::string name;
   At at = At::running;
   std::string place;           // where it is stopped
   HANDLE port = nullptr;       // at `waiting`
+  const void* mutex = nullptr;  // at `locked_out`
+  int tries = 0;               // to lock it, while nobody else could go on
+  long rank = 0;               // with every other seed the highest one goes on
   bool go = false;             // it was chosen
   std::optional<HandedPacket> packet;  // at `waiting`: what it was given
   bool blocked = false;        // running, but it waits for a lock
@@ -65,9 +68,10 @@ long this_thread() {
 }  // namespace
 
 struct Conductor::State {
-  explicit State(std::uint64_t seed) : random(seed) {}
+  explicit State(std::uint64_t seed) : even(seed % 2 == 0), random(seed) {}
 
   const std::thread::id owner = std::this_thread::get_id();
+  const bool even;
   std::mutex mutex;  // protects what follows
   std::condition_variable still;  // an actor stopped, waits or has ended
   bool over = false;
@@ -82,6 +86,8 @@ struct Conductor::State {
   };
   std::vector<Ready> ready;  // out of the port, not handed out yet; in the order they came
   std::map<unsigned, std::deque<std::function<void()>>> actions;
+  std::map<unsigned, long> client_ranks;
+  long lowest = 0;
   std::vector<std::unique_ptr<Background>> calls;
   bool patient = true;  // what was due has always come so far
   std::string trace;
@@ -90,6 +96,7 @@ struct Conductor::State {
   void collect(std::unique_lock<std::mutex>& lock);
   void let_go(std::unique_lock<std::mutex>& lock, Actor& actor);
   bool wait_for_the_blocked(std::unique_lock<std::mutex>& lock);
+  std::size_t choose(const std::vector<Actor*>& able, const std::vector<unsigned>& clients);
   bool step(std::unique_lock<std::mutex>& lock);
   void stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place);
   std::optional<HandedPacket> take_ready(HANDLE port, std::size_t index);
@@ -184,6 +191,35 @@ void Conducting::stop(const char* when, const char* what) {
 
 void yield_point(const char* what) { Conducting::stop("at ", what); }
 
+bool Conducting::controls_this_thread() {
+  return conducting && my_actor != nullptr && !OutOfSight::here() && !Unwatched::here();
+}
+
+void Conducting::wait_for_lock(const void* mutex) {
+  const OutOfSight hidden;
+  if (const auto state = my_conductor()) {
+    std::unique_lock lock(state->mutex);
+    Actor& actor = actor_of(state);
+    actor.mutex = mutex;
+    state->stop_at(lock, actor, Actor::At::locked_out, "to a lock");
+  } else {
+    std::this_thread::yield();  // the conductor goes just now
+  }
+}
+
+void Conducting::unlocked(const void* mutex) {
+  const OutOfSight hidden;
+  if (const auto state = my_conductor()) {
+    std::unique_lock lock(state->mutex);
+    for (Actor& actor : state->actors) {
+      if (actor.at != Actor::At::locked_out || actor.mutex != mutex) continue;
+      actor.at = Actor::At::stopped;
+      actor.tries = 0;
+    }
+    state->stop_at(lock, actor_of(state), Actor::At::stopped, "after an unlock");
+  }
+}
+
 bool Conducting::wait(HANDLE port, HandedPacket& packet) {
   const auto state = my_conductor();
   if (state == nullptr) return leftovers && more(port, packet);
@@ -243,7 +279,9 @@ void Conductor::State::wait_until_still(std::unique_lock<std::mutex>& lock) {
     if (still.wait_for(lock, kLook) == std::cv_status::no_timeout) continue;
     for (Actor& actor : actors) {
       if (actor.at != Actor::At::running || actor.blocked) continue;
-      actor.asleep = sleeps(actor) ? actor.asleep + 1 : 0;
+      // One that runs for so long goes round in a loop, perhaps until a stopped one lets go of a lock of its own making.
+      const bool spins = Clock::now() - actor.since > std::chrono::milliseconds(200);
+      actor.asleep = spins || sleeps(actor) ? actor.asleep + 1 : 0;
       if (actor.asleep >= kLooks) actor.blocked = true;
     }
   }
@@ -305,10 +343,41 @@ std::optional<HandedPacket> Conductor::State::take_ready(HANDLE, std::size_t ind
 
 // Nobody can go on but threads that seem to wait for a lock. Nobody holds it, then: they come soon. True when one did.
 bool Conductor::State::wait_for_the_blocked(std::unique_lock<std::mutex>& lock) {
+  // A mutex can be let go of without a word: by a wait for a condition.
+  bool again = false;
+  for (Actor& actor : actors) {
+    if (actor.at != Actor::At::locked_out || actor.tries++ >= 3) continue;
+    actor.at = Actor::At::stopped;
+    again = true;
+  }
+  if (again) return true;
   const auto waits = [](const Actor& actor) { return actor.at == Actor::At::running; };
   const auto count = std::count_if(actors.begin(), actors.end(), waits);
   if (count == 0) return false;
   return still.wait_for(lock, patience() / 5, [&] { return std::count_if(actors.begin(), actors.end(), waits) < count; });
+}
+
+// Who goes on. With an even seed anybody may, each time. With an odd one it is always the same, until chance sends it
+// behind all others; so one thread can stand still in the middle of something while the others do a lot.
+std::size_t Conductor::State::choose(const std::vector<Actor*>& able, const std::vector<unsigned>& clients) {
+  const std::size_t count = able.size() + clients.size();
+  if (even) return random.below(count);
+  const auto rank = [&](std::size_t i) -> long& {
+    return i < able.size() ? able[i]->rank : client_ranks[clients[i - able.size()]];
+  };
+  const auto highest = [&] {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < count; ++i) best = rank(i) > rank(best) ? i : best;
+    return best;
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rank(i) == 0) rank(i) = 1 + static_cast<long>(random.below(1000));
+  }
+  // The best moment to stand still is right after an operation was posted: its completion may come before the call returns.
+  const std::size_t best = highest();
+  const bool has_posted = best < able.size() && able[best]->place.rfind("after WSA", 0) == 0;
+  if (random.below(has_posted ? 4 : 24) == 0) rank(best) = --lowest;
+  return highest();
 }
 
 // One decision. False when there is none to make.
@@ -326,7 +395,7 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   }
   if (able.empty() && clients.empty()) return wait_for_the_blocked(lock);
 
-  const std::size_t n = random.below(able.size() + clients.size());
+  const std::size_t n = choose(able, clients);
   if (n >= able.size()) {
     const unsigned client = clients[n - able.size()];
     const auto action = std::move(actions[client].front());
@@ -363,6 +432,7 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
 }
 
 Conductor::Conductor(std::uint64_t seed) : state_(std::make_shared<State>(seed)) {
+  static_cast<void>(Conducting::locks_are_known());  // links locks.cpp
   const OutOfSight hidden;
   std::lock_guard lock(current_mutex);
   current = state_;
@@ -406,7 +476,7 @@ void Conductor::call(const std::string& what, std::function<void()> body) {
     std::lock_guard lock(state_->mutex);
     state_->actors.emplace_back();
     actor = &state_->actors.back();
-    actor->name = what;
+    actor->name = what + " " + std::to_string(++state_->names);
   }
   // The thread is known before it runs, so a decision waits for it.
   state_->calls.push_back(std::make_unique<Background>(what, [actor, state = state_, body = std::move(body)] {

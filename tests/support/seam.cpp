@@ -174,7 +174,10 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
   if constexpr (call == Call::closesocket) note([&] { call_rules().closing(std::get<0>(arguments)); });
   if constexpr (call == Call::CloseHandle) note([&] { call_rules().port_closing(std::get<0>(arguments)); });
   if constexpr (call == Call::PostQueuedCompletionStatus) before_completion(&posted_packets);
-  const Result result = std::apply(real, arguments);
+  const Result result = [&] {
+    const Unwatched system;
+    return std::apply(real, arguments);
+  }();
   if constexpr (call == Call::socket || call == Call::WSASocketW || call == Call::accept) {
     if (result != INVALID_SOCKET) note([&] { call_rules().opened(result); });
   }
@@ -222,7 +225,10 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
     }
   }
   before_completion(overlapped);
-  const int result = make(some.data(), static_cast<DWORD>(some.size()));
+  const int result = [&] {
+    const Unwatched system;
+    return make(some.data(), static_cast<DWORD>(some.size()));
+  }();
   note([&] { call_rules().posted(number, overlapped, associated, !was_posted(result)); });
   return result;
 }
@@ -283,6 +289,7 @@ BOOL WINAPI seen_GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PT
       *key = packet.entry.lpCompletionKey;
     }
   } else {
+    const Unwatched system;
     packet.ok = real(port, bytes, key, overlapped, milliseconds) != FALSE;
     packet.error = packet.ok ? 0 : ::GetLastError();
     packet.entry.lpOverlapped = *overlapped;
@@ -315,7 +322,10 @@ BOOL WINAPI seen_GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY ent
       error = *removed > 0 ? 0 : packet.error;
     }
   }
-  if (!conducted) error = real(port, entries, count, removed, milliseconds, alertable) ? 0 : ::GetLastError();
+  if (!conducted) {
+    const Unwatched system;
+    error = real(port, entries, count, removed, milliseconds, alertable) ? 0 : ::GetLastError();
+  }
   for (ULONG i = 0; error == 0 && i < *removed; ++i) {
     hand_over(entries[i].lpOverlapped, entries[i].lpOverlapped == nullptr || entries[i].Internal == 0,
               entries[i].dwNumberOfBytesTransferred);
@@ -353,6 +363,7 @@ void install_seam() {
 
 Unwatched::Unwatched() { ++unwatched; }
 Unwatched::~Unwatched() { --unwatched; }
+bool Unwatched::here() { return unwatched > 0; }
 
 namespace {
 thread_local unsigned hidden_depth = 0;
@@ -378,6 +389,7 @@ OutOfSight::OutOfSight() {
 OutOfSight::~OutOfSight() {
   if (--hidden_depth == 0) hide(false);
 }
+bool OutOfSight::here() { return hidden_depth > 0; }
 InSight::InSight() {
   if (hidden_depth > 0) hide(false);
 }

@@ -28,16 +28,18 @@ class Unwatched {
  public:
   Unwatched();
   ~Unwatched();
+  static bool here();
   Unwatched(const Unwatched&) = delete;
   Unwatched& operator=(const Unwatched&) = delete;
 };
 
-// Keeps the bookkeeping of the harness out of sight of ThreadSanitizer: its locks would order the threads of the code
-// under test, and so hide their races. Nothing in other builds.
+// Keeps the bookkeeping of the harness out of sight. ThreadSanitizer does not see its locks, which would order the threads
+// of the code under test and so hide their races; the conductor does not stop threads at them.
 class OutOfSight {
  public:
   OutOfSight();
   ~OutOfSight();
+  static bool here();
   OutOfSight(const OutOfSight&) = delete;
   OutOfSight& operator=(const OutOfSight&) = delete;
 };
