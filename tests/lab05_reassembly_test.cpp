@@ -8,7 +8,9 @@
 #include "bots.h"
 #include "child_process.h"
 #include "game_handler.h"
+#include "game_server.h"
 #include "net.h"
+#include "operation_ledger.h"
 #include "reassembly.h"
 #include "story.h"
 #include "world.h"
@@ -761,6 +763,162 @@ LAB_TEST(Lab05, MovesWaitAndGoTogether, "N22", kWorld) {
   const Bytes both = Bytes{10, lab::SC_POSITIONS} + a.wire() + b.wire();
   check_told("ann", ann.client, first_part + both);
   check_told("bob", bob.client, first_part + both);
+}
+
+// --- calls that fail, and every order of things ---
+
+LAB_TEST(Lab05, CallsThatFailCostOnePlayer, "N14, N19", kWorld) {
+  const auto operations = std::make_shared<OperationLedger>();
+  GameServer server(operations);
+  server.start(2);
+  Faults faults;
+  const auto is_hit = [&](GameServer::Guest& guest) {
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+    guest.client.receive_until_end();
+    server.settle();
+    server.check_rest();
+    server.play_a_round();
+  };
+  STEP("a player is alone when the answer to its log-in is cut short");
+  GameServer::Guest& cut = server.enter();
+  faults.shorten_next_send(3);
+  server.log_in(cut);
+  is_hit(cut);
+  STEP("a player is alone, and there is no operation for the answer");
+  GameServer::Guest& unlucky = server.enter();
+  operations->give_only(0);
+  server.log_in(unlucky);
+  is_hit(unlucky);
+  operations->give_only(1000000);
+  STEP("one logs in, and stays");
+  GameServer::Guest& stays = server.enter();
+  server.log_in(stays);
+  server.settle();
+  server.check_rest();
+  for (const int error : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN}) {
+    STEP("another one logs in; the one who stays is told so, but WSASend to the new one fails at once with " +
+         to_text(error));
+    GameServer::Guest& guest = server.enter();
+    faults.fail(Call::WSASend, error, 1, 1);
+    server.log_in(guest);
+    is_hit(guest);
+  }
+  for (const int error : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN}) {
+    STEP("another one logs in; WSARecv fails at once with " + to_text(error) + ", when its receive is posted again");
+    GameServer::Guest& guest = server.enter();
+    faults.fail(Call::WSARecv, error);
+    server.log_in(guest);
+    is_hit(guest);
+  }
+  check("the one who stays was never disconnected", server.plays(stays) && !server.is_gone(stays));
+  STEP("the server disconnects everybody, and stops");
+  server.finish();
+  operations->check_in_order();
+}
+
+LAB_TEST(Lab05, SeedsTellEveryPlayer, "N16, N22", kStep1) {
+  STEP("three workers, four players; the seed chooses who goes on, and how the bytes are cut");
+  for_each_seed(24, [](std::uint64_t seed) {
+    const auto operations = std::make_shared<OperationLedger>();
+    GameServer server(operations, seed % 3 == 0 ? 60 : 255);
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      conductor.wait_for_threads(3);
+      for (unsigned i = 0; i < 4; ++i) {
+        GameServer::Guest& guest = server.enter();
+        conductor.act(i, [&] { server.log_in(guest); });
+      }
+      conductor.play();
+      server.settle();
+      for (unsigned i = 0; i < 4; ++i) {
+        for (int k = 0; k < 4; ++k) conductor.act(i, [&server, i] { server.move(server.guests()[i]); });
+      }
+      conductor.play();
+      server.settle();
+      server.check_rest();
+      check_equal("the number of clients that are connected", server.connected(), 4u);
+      check_equal("the number of packets that were played", server.packets(), 20u);
+    }
+    server.finish();
+    operations->check_in_order();
+  });
+}
+
+LAB_TEST(Lab05, SeedsOfEveryEnd, "N14, N20", kStep2) {
+  const std::vector<Bytes> malformed = {{0},           {1},       {251},     {255, 1, 1}, {2, 3},
+                                        {4, 2, 1, 1}, {3, 2, 4}, {3, 1, 65}, {3, 1, 32},  {6, 103, 0, 0, 1, 1}};
+  STEP("a player sends what is malformed, one resets in the middle of a packet, one closes its side; two go on, and "
+       "one comes");
+  for_each_seed(20, [&](std::uint64_t seed) {
+    const auto operations = std::make_shared<OperationLedger>();
+    GameServer server(operations);
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      conductor.wait_for_threads(3);
+      for (unsigned i = 0; i < 5; ++i) {
+        GameServer::Guest& guest = server.enter();
+        conductor.act(i, [&] { server.log_in(guest); });
+      }
+      conductor.play();
+      server.settle();
+      auto& guests = server.guests();
+      const Bytes& bad = malformed[seed % malformed.size()];
+      conductor.act(0, [&] { server.send(server.goes(guests[0]), std::string(bad.begin(), bad.end())); });
+      conductor.act(1, [&] { server.send(server.goes(guests[1]), {20, lab::CS_LOGIN, 'c', 'u', 't'}); });
+      conductor.act(1, [&] { guests[1].client.abort(); });
+      conductor.act(2, [&] { server.send(server.goes(guests[2]), {3, lab::CS_MOVE}); });
+      conductor.act(2, [&] { guests[2].client.half_close(); });
+      for (unsigned i = 3; i < 5; ++i) {
+        for (int k = 0; k < 3; ++k) conductor.act(i, [&, i] { server.move(guests[i]); });
+      }
+      GameServer::Guest& late = server.enter();
+      conductor.act(5, [&] { server.log_in(late); });
+      conductor.play();
+      for (unsigned i = 0; i < 3; ++i) check("a client that ends is disconnected", server.is_gone(guests[i]));
+      check_equal("the number of clients that are connected", server.connected(), 3u);
+      server.settle();
+      server.check_rest();
+    }
+    server.play_a_round();
+    server.finish();
+    operations->check_in_order();
+  });
+}
+
+LAB_TEST(Lab05, SeedsOfFailingCalls, "N14, N19", kWorld) {
+  STEP("calls fail here and there while four players move; the others are told who was hit, and go on");
+  for_each_seed(24, [](std::uint64_t seed) {
+    const auto operations = std::make_shared<OperationLedger>();
+    GameServer server(operations);
+    Faults faults;
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      conductor.wait_for_threads(3);
+      for (unsigned i = 0; i < 4; ++i) {
+        GameServer::Guest& guest = server.enter();
+        conductor.act(i, [&] { server.log_in(guest); });
+      }
+      conductor.play();
+      server.settle();
+      faults.fail(Call::WSARecv, WSAECONNABORTED, 1, static_cast<unsigned>(conductor.random().below(3)));
+      faults.fail(Call::WSASend, WSAENOBUFS, 1, static_cast<unsigned>(conductor.random().below(3)));
+      for (unsigned i = 0; i < 4; ++i) {
+        for (int k = 0; k < 3; ++k) conductor.act(i, [&server, i] { server.move(server.guests()[i]); });
+      }
+      conductor.play();
+      check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+      check("one or two clients are hit", server.connected() == 2 || server.connected() == 3);
+      server.settle();
+      server.check_rest();
+    }
+    server.play_a_round();
+    server.finish();
+    operations->check_in_order();
+  });
 }
 
 // --- the program ---
