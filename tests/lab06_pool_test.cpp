@@ -7,6 +7,8 @@
 #include <mutex>
 #include <new>
 #include <random>
+#include <set>
+#include <type_traits>
 #include <utility>
 
 #ifdef _WIN32
@@ -14,7 +16,10 @@
 #endif
 
 #include "bots.h"
+#include "call_rules.h"
 #include "child_process.h"
+#include "conductor.h"
+#include "game_server.h"
 #include "net.h"
 #include "pool.h"
 #include "protocol.h"
@@ -842,6 +847,339 @@ LAB_TEST(Lab06, ThePoolEndsWithOperationsOut, "N10", kStep2) {
     std::memset(one->buffer, 0x11, sizeof one->buffer);
     one->overlapped.Internal = 1;
   }
+}
+
+// --- under the server: calls that fail, and every order of things ---
+
+namespace {
+
+// The pool as the server's source of operations. It looks at what goes out and comes back, and the conductor can switch
+// threads before each call. Notes what is wrong; check_in_order() tells it.
+class WatchedPool : public lab::OperationSource {
+ public:
+  WatchedPool(std::size_t blocks, PoolPolicy policy) : pool(blocks, policy), blocks_(blocks), policy_(policy) {}
+
+  OverlappedEx* acquire(OpKind kind) override {
+    yield_point("acquire");
+    const std::uint64_t before = begin_call();
+    OverlappedEx* const op = counted([&] { return pool.acquire(kind); });
+    const std::string fault = op == nullptr ? "" : fault_of(*op, kind);
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    const bool alone = end_call() == before;
+    if (op == nullptr) {
+      ++nulls_;
+      // Others may have given one back a moment ago, unless nobody else was in the pool.
+      if (policy_ == PoolPolicy::growing) note("a growing pool gave null");
+      if (alone && out_.size() < blocks_) note("the pool gave null although one was free");
+      return nullptr;
+    }
+    ++given_;
+    if (!fault.empty()) note("an operation was not as good as new: " + fault);
+    if (!out_.insert(op).second) note("an operation that is out was given out again");
+    most_out_ = std::max(most_out_, out_.size());
+    return op;
+  }
+
+  bool release(OverlappedEx* op) override {
+    yield_point("release");
+    const bool is_out = begin_release(op);
+    const bool taken = counted([&] { return pool.release(op); });
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    end_call();
+    if (taken != is_out) note(taken ? "the pool took back what was not out" : "the pool refused what was out");
+    return taken;
+  }
+
+  std::size_t in_use() const override { return pool.in_use(); }
+
+  // Nobody works with the pool now.
+  void check_in_order(std::size_t out) {
+    const lab::PoolStats stats = pool.stats();
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    if (!wrong_.empty()) fail("expected that the pool gives and takes operations in order, but " + wrong_);
+    check_equal("the number of operations that are out", out_.size(), out);
+    check_equal("in_use", stats.in_use, out);
+    check_equal("acquired", stats.acquired, given_);
+    check_equal("exhausted", stats.exhausted, nulls_);
+    check_equal("bad_releases", stats.bad_releases, 0u);
+    check("high_water is at least " + to_text(most_out_) + ", which were out at once, and at most the capacity; it is " +
+              to_text(stats.high_water),
+          stats.high_water >= most_out_ && stats.high_water <= stats.capacity);
+    check("new is not called for each operation; in " + to_text(counted_) + " calls of the pool it was called " +
+              to_text(news_) + " times",
+          news_ * 4 <= counted_);
+  }
+
+  // At the end: everything is free, and can be had.
+  void check_all_free() {
+    check_in_order(0);
+    const std::size_t capacity = pool.stats().capacity;
+    const auto ops = acquire_all(pool, capacity);
+    check_distinct(ops);
+    check_equal("the capacity", pool.stats().capacity, capacity);
+    if (policy_ == PoolPolicy::bounded) check("then there is none", pool.acquire(OpKind::send) == nullptr);
+    release_all(pool, ops);
+  }
+
+  std::size_t nulls() const {
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    return nulls_;
+  }
+
+  OperationPool pool;
+
+ private:
+  // Calls the pool, and counts the calls of `new`. A thread's first calls do not count: they may set up something, and
+  // a growing pool makes operations.
+  template <class Body>
+  std::invoke_result_t<Body> counted(Body body) {
+    static thread_local unsigned calls = 0;
+    if (policy_ == PoolPolicy::growing || ++calls < 16) return body();
+    const std::uint64_t before = watch.news;
+    watch.on = true;
+    const auto result = body();
+    watch.on = false;
+    watch.count = 0;
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    ++counted_;
+    news_ += watch.news - before;
+    return result;
+  }
+
+  // Where a call of the pool begins and ends. The same number: nobody else was in the pool meanwhile.
+  std::uint64_t begin_call() {
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    return inside_++ > 0 ? 0 : ++calls_;
+  }
+  std::uint64_t end_call() { return --inside_ > 0 ? ++calls_ : calls_; }  // the mutex is held
+
+  // The operation is nobody's before the pool has it: a moment later it may be somebody else's. False: it is not out.
+  bool begin_release(OverlappedEx* op) {
+    const OutOfSight hidden;
+    std::lock_guard lock(mutex_);
+    if (inside_++ == 0) ++calls_;
+    if (out_.erase(op) == 0) {
+      note("the server released an operation that is not out");
+      return false;
+    }
+    call_rules().releasing(&op->overlapped);
+    return true;
+  }
+
+  void note(const std::string& what) {
+    if (wrong_.empty()) wrong_ = what;
+  }
+
+  const std::size_t blocks_;
+  const PoolPolicy policy_;
+  mutable std::mutex mutex_;  // protects what follows; never held during a call of the pool
+  std::set<const OverlappedEx*> out_;
+  std::size_t most_out_ = 0;
+  std::size_t given_ = 0;
+  std::size_t nulls_ = 0;
+  unsigned inside_ = 0;         // calls of the pool that have begun and not ended
+  std::uint64_t calls_ = 0;
+  std::uint64_t counted_ = 0;
+  std::uint64_t news_ = 0;
+  std::string wrong_;  // the first thing that was wrong
+};
+// A client comes, by the accept thread, and logs in.
+void come(Conductor& conductor, GameServer& server, unsigned actor) {
+  GameServer::Guest& guest = server.connect();
+  conductor.act(actor, [&] { server.come(guest); });
+  conductor.act(actor, [&] { server.log_in(guest); });
+}
+
+}  // namespace
+
+LAB_TEST(Lab06, CallsThatFailGiveTheirOperationsBack, "N10, N19", kStep4) {
+  const auto pool = std::make_shared<WatchedPool>(8, PoolPolicy::bounded);
+  GameServer server(pool);
+  server.start(2);
+  Faults faults;
+  const auto is_hit = [&](GameServer::Guest& guest) {
+    check_eventually("the client is disconnected", [&] { return server.is_gone(guest); });
+    check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+    server.settle();
+    server.check_rest();
+    pool->check_in_order(server.connected());
+    server.play_a_round();
+  };
+  STEP("a player is alone when the answer to its log-in is cut short");
+  GameServer::Guest& cut = server.enter();
+  faults.shorten_next_send(3);
+  server.log_in(cut);
+  is_hit(cut);
+  STEP("eight clients come: all operations are out. A ninth one is refused");
+  for (int i = 0; i < 8; ++i) server.enter();
+  GameServer::Guest& ninth = server.connect();
+  check("start_recv returns false", !server.start_recv(ninth));
+  check_equal("exhausted", pool->pool.stats().exhausted, 1u);
+  STEP("one of the eight logs in, and there is no operation for the answer");
+  server.log_in(server.guests()[1]);
+  is_hit(server.guests()[1]);
+  check_equal("exhausted", pool->pool.stats().exhausted, 2u);
+  STEP("the others leave; one logs in and stays");
+  for (std::size_t i = 2; i < 9; ++i) server.goes(server.guests()[i]).client.close();
+  check_eventually("all have left", [&] { return server.connected() == 0; });
+  server.check_rest();
+  GameServer::Guest& stays = server.enter();
+  server.log_in(stays);
+  server.settle();
+  server.check_rest();
+  for (const int error : {WSAECONNRESET, WSAENOBUFS, WSAESHUTDOWN}) {
+    STEP("WSARecv fails at once with " + to_text(error) + ", for a client who comes");
+    GameServer::Guest& guest = server.connect();
+    faults.fail(Call::WSARecv, error);
+    check("start_recv returns false", !server.start_recv(guest));
+    is_hit(guest);
+  }
+  for (const int error : {WSAECONNRESET, WSAENOBUFS, WSAESHUTDOWN}) {
+    STEP("another one logs in; the one who stays is told so, but WSASend to the new one fails at once with " +
+         to_text(error));
+    GameServer::Guest& guest = server.enter();
+    faults.fail(Call::WSASend, error, 1, 1);
+    server.log_in(guest);
+    is_hit(guest);
+  }
+  for (const int error : {WSAECONNRESET, WSAENOBUFS, WSAESHUTDOWN}) {
+    STEP("another one logs in; WSARecv fails at once with " + to_text(error) + ", when its receive is posted again");
+    GameServer::Guest& guest = server.enter();
+    faults.fail(Call::WSARecv, error);
+    server.log_in(guest);
+    is_hit(guest);
+  }
+  check("the one who stays was never disconnected", server.plays(stays) && !server.is_gone(stays));
+  STEP("the server disconnects everybody, and stops");
+  server.finish();
+  pool->check_all_free();
+}
+
+LAB_TEST(Lab06, SeedsOfASmallPool, "N10", kStep3) {
+  STEP("clients come, play and go, where there are 3 to 7 operations for all; who gets none is disconnected");
+  for_each_seed(20, [](std::uint64_t seed) {
+    const std::size_t blocks = 3 + seed % 5;
+    const auto pool = std::make_shared<WatchedPool>(blocks, PoolPolicy::bounded);
+    GameServer server(pool);
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      server.start_accepting();
+      conductor.wait_for_threads(4);
+      for (unsigned i = 0; i < 5; ++i) come(conductor, server, i);
+      conductor.play();
+      server.settle();
+      server.check_rest();
+      pool->check_in_order(server.connected());
+      if (blocks < 5) check("5 clients use up " + to_text(blocks) + " operations", pool->nulls() > 0);
+      auto& guests = server.guests();
+      for (unsigned i = 0; i < 5; ++i) {
+        for (int k = 0; k < 2; ++k) conductor.act(i, [&, i] { server.move(guests[i]); });
+      }
+      conductor.act(0, [&] { server.goes(guests[0]).client.abort(); });
+      conductor.act(1, [&] { server.goes(guests[1]).client.close(); });
+      for (unsigned i = 5; i < 7; ++i) come(conductor, server, i);
+      conductor.play();
+      server.settle();
+      server.check_rest();
+      pool->check_in_order(server.connected());
+    }
+    server.finish();
+    pool->check_all_free();
+  });
+}
+
+LAB_TEST(Lab06, SeedsOfAGrowingPool, "N10", kStep3) {
+  STEP("clients come, play and go, where there is one operation in the beginning, and the pool grows");
+  for_each_seed(18, [](std::uint64_t seed) {
+    const auto pool = std::make_shared<WatchedPool>(1, PoolPolicy::growing);
+    GameServer server(pool);
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      server.start_accepting();
+      conductor.wait_for_threads(4);
+      for (unsigned i = 0; i < 4; ++i) come(conductor, server, i);
+      conductor.play();
+      server.settle();
+      auto& guests = server.guests();
+      for (unsigned i = 0; i < 4; ++i) {
+        for (int k = 0; k < 2; ++k) conductor.act(i, [&, i] { server.move(guests[i]); });
+      }
+      conductor.act(0, [&] { server.goes(guests[0]).client.abort(); });
+      come(conductor, server, 4);
+      conductor.play();
+      check_equal("the number of clients that are connected", server.connected(), 4u);
+      server.settle();
+      server.check_rest();
+      pool->check_in_order(4);
+    }
+    server.finish();
+    pool->check_all_free();
+  });
+}
+
+LAB_TEST(Lab06, SeedsOfFailingCalls, "N10, N19", kStep4) {
+  STEP("calls fail here and there while four clients come and play; every operation comes back");
+  for_each_seed(24, [](std::uint64_t seed) {
+    const auto pool = seed % 2 == 0 ? std::make_shared<WatchedPool>(12, PoolPolicy::bounded)
+                                    : std::make_shared<WatchedPool>(2, PoolPolicy::growing);
+    GameServer server(pool);
+    Faults faults;
+    {
+      Conductor conductor(seed);
+      server.start(3);
+      server.start_accepting();
+      conductor.wait_for_threads(4);
+      faults.fail(Call::WSARecv, WSAECONNRESET, 1, static_cast<unsigned>(conductor.random().below(4)));
+      faults.fail(Call::WSASend, WSAENOBUFS, 1, static_cast<unsigned>(conductor.random().below(3)));
+      for (unsigned i = 0; i < 4; ++i) come(conductor, server, i);
+      conductor.play();
+      check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+      check("one or two clients are hit", server.connected() == 2 || server.connected() == 3);
+      server.settle();
+      for (unsigned i = 0; i < 4; ++i) conductor.act(i, [&server, i] { server.move(server.guests()[i]); });
+      conductor.play();
+      server.settle();
+      server.check_rest();
+      pool->check_in_order(server.connected());
+    }
+    server.finish();
+    pool->check_all_free();
+  });
+}
+
+LAB_TEST(Lab06, SeedsOfFreeThreads, "N10", kStep4) {
+  STEP("four workers run freely; the seed makes them yield here and there. Players come, play and go");
+  for_each_seed(10, [](std::uint64_t seed) {
+    const auto pool = seed % 2 == 0 ? std::make_shared<WatchedPool>(40, PoolPolicy::bounded)
+                                    : std::make_shared<WatchedPool>(1, PoolPolicy::growing);
+    GameServer server(pool);
+    const Shaker shaker(seed);
+    server.start(4);
+    for (int i = 0; i < 6; ++i) server.log_in(server.enter());
+    server.settle();
+    for (std::size_t round = 0; round < 4; ++round) {
+      server.goes(server.guests()[round]).client.abort();
+      server.log_in(server.enter());
+      for (int k = 0; k < 5; ++k) {
+        for (GameServer::Guest& guest : server.guests()) server.move(guest);
+      }
+      check_eventually("who resets is disconnected", [&] { return server.is_gone(server.guests()[round]); });
+      server.settle();
+    }
+    check_equal("the number of clients that are connected", server.connected(), 6u);
+    server.check_rest();
+    pool->check_in_order(6);
+    server.finish();
+    pool->check_all_free();
+  });
 }
 
 // --- the program ---
