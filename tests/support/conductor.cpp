@@ -487,6 +487,12 @@ void Conductor::call(const std::string& what, std::function<void()> body) {
       state->stop_at(lock, *actor, Actor::At::stopped, "from the beginning");
     }
     body();
+    // On Wine a send that is pending when its thread ends may never complete: so the thread stays.
+    const OutOfSight quiet;
+    std::unique_lock lock(state->mutex);
+    actor->at = Actor::At::ended;
+    state->still.notify_all();
+    actor->changed.wait(lock, [&] { return state->over; });
   }));
   const OutOfSight hidden;
   std::unique_lock lock(state_->mutex);
