@@ -711,7 +711,7 @@ LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
 
 LAB_TEST(Lab06, AcquiredHereReleasedThere, "N10", kStep4) {
   OperationPool pool(16, PoolPolicy::bounded);
-  const std::size_t count = rounds(30000);
+  const std::size_t count = rounds(3000);
   STEP("one thread acquires " + to_text(count) + " operations, another one releases them");
   std::mutex mutex;  // protects `handed`
   std::vector<OverlappedEx*> handed;
