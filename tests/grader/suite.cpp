@@ -161,7 +161,7 @@ class Suite {
   }
 
   void test_platform(StageResult& stage, const Platform& platform) {
-    std::vector<std::string> targets = {"platform_conformance"};
+    std::vector<std::string> targets = {"platform_conformance", "support_test"};
     if (platform.name == "wine") targets.push_back("grader_test");  // the Windows half of the tool
     for (const Lab& lab : labs_with_tests(stage)) targets.push_back(workspace_.test_target(lab, true));
     test_programs(stage, platform, targets);
