@@ -481,7 +481,7 @@ std::string CallRules::last_seen() const {
   std::lock_guard lock(mutex_);
   std::string text;
   std::size_t in_wait = 0, in_accept = 0;
-  std::string busy, lost;
+  std::string busy, lost, poster;
   for (const ThreadSeen& thread : threads_) {
     if (thread.gone || thread.calls == 0 || (thread.index == 0 && !thread.inside)) continue;
     const std::string who = thread.index == 0 ? "the test's thread" : "thread " + std::to_string(thread.index);
@@ -494,6 +494,7 @@ std::string CallRules::last_seen() const {
     if (thread.inside && waits) ++in_wait;
     if (thread.inside && thread.call == Call::accept) ++in_accept;
     if (thread.calls > 20000 && busy.empty()) busy = who + " makes call after call, the last was " + call;
+    if (!thread.inside && thread.call == Call::PostQueuedCompletionStatus) poster = who;
     if (!thread.inside && Clock::now() - thread.when > std::chrono::seconds(2) && lost.empty()) {
       lost = who + " did not come back since its " + call + ": it waits for a lock, or goes round in a loop";
     }
@@ -510,10 +511,17 @@ std::string CallRules::last_seen() const {
   for (const auto& [socket, state] : sockets_) {
     if (!state.open || state.listens || !state.associated) continue;
     ++open;
-    if (!cause.empty() || state.receives_out > 0 || state.ended) continue;
+    // Without workers it is the test that posts, or does not.
+    if (in_wait == 0 || !cause.empty() || state.receives_out > 0 || state.ended) continue;
     cause = client(socket) + (state.receives_done == 0
                                   ? " never had a receive pending: N2, N4"
                                   : " has no receive pending since its " + nth(state.receives_done) + " packet: N4");
+  }
+  if (cause.empty() && in_wait > 0 && !poster.empty()) {
+    const auto posted = counts_.find(Call::PostQueuedCompletionStatus);
+    cause = plural(in_wait, "thread") + (in_wait == 1 ? " waits" : " wait") + " for a packet; " + poster + " posted " +
+            plural(posted == counts_.end() ? 0 : posted->second, "packet") +
+            ", and waits for them to end. Each worker needs a packet of its own: N14";
   }
   if (cause.empty()) cause = busy;
   if (cause.empty()) cause = lost;

@@ -28,6 +28,7 @@ struct Story {
   std::string read;         // "N5, lab01_accept/README.md#step-1"
   std::string not_started;  // the first unwritten TODO that any thread came to
   std::string stray_error;  // an exception of a Background that nobody asked for
+  std::string seen;         // last_seen() at the first check that failed
   Clock::time_point deadline;
 };
 
@@ -126,7 +127,14 @@ void begin_seed(std::uint64_t seed) {
   print_line("seed: " + std::to_string(seed));
 }
 
-void fail(const std::string& what, const char* file, int line) { throw Unmet(what, {file, line}); }
+void fail(const std::string& what, const char* file, int line) {
+  {
+    const std::string seen = last_seen();  // now: what cleans up after the failure changes it
+    std::lock_guard lock(story().mutex);
+    if (story().seen.empty()) story().seen = seen;
+  }
+  throw Unmet(what, {file, line});
+}
 
 void end_process(const std::string& last_line, int code) {
   {
@@ -190,6 +198,7 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     story().read = std::string(note) + ", " + handout;
     story().not_started.clear();
     story().stray_error.clear();
+    story().seen.clear();
     story().deadline = Clock::now() + std::chrono::seconds(bound_in_seconds());
     story().running = true;
   }
@@ -204,14 +213,14 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     failure = explain(std::current_exception());
   }
   std::string read;
-  const std::string seen = failure.empty() ? "" : last_seen();
   const std::string broken = end_watch(failure.empty() && !::testing::Test::HasFailure() && !has_stray_error());
   {
     std::lock_guard lock(story().mutex);
     story().running = false;
     if (failure.empty()) failure = story().stray_error;
     if (!broken.empty()) failure = broken + (failure.empty() ? "" : "\n" + failure);
-    if (!failure.empty()) failure += seen.empty() ? "" : "\n" + seen.substr(0, seen.size() - 1);
+    const std::string& seen = story().seen;
+    if (!failure.empty() && !seen.empty()) failure += "\n" + seen.substr(0, seen.size() - 1);
     if (!story().not_started.empty()) {
       failure = story().not_started;  // whatever else went wrong comes from that
     } else {
