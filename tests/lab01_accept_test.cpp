@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <ctime>
+#include <exception>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -11,8 +12,10 @@
 
 #include "accept.h"
 #include "child_process.h"
+#include "conductor.h"
 #include "net.h"
 #include "resources.h"
+#include "seam.h"
 #include "story.h"
 
 using namespace test;
@@ -140,6 +143,52 @@ void on_threads(int count, const std::string& what, const std::function<void(int
   for (auto& thread : threads) thread->finish();
 }
 
+// Two threads call the table's functions in turns, every pair of them in both orders. Nothing but the table itself puts
+// them in order, for the turns are relaxed: so ThreadSanitizer sees each access that the table does not protect, on every
+// run, and before anything breaks.
+void take_turns(ClientTable& table) {
+  constexpr int kFunctions = 5;
+  constexpr int kTurns = 2 * kFunctions * kFunctions;
+  std::vector<std::shared_ptr<Client>> clients[3];  // of each thread, and some that stay
+  for (auto& some : clients) {
+    for (int i = 0; i < kTurns; ++i) some.push_back(inserted(table));
+  }
+  const ClientId stays = clients[2].front()->id;
+  const auto call = [&](int function, std::vector<std::shared_ptr<Client>>& mine) {
+    switch (function) {
+      case 0:
+        mine.push_back(std::make_shared<Client>());
+        check("insert takes the client", table.insert(mine.back()));
+        break;
+      case 1:
+        check("erase takes it out", table.erase(mine.back()->id));
+        mine.pop_back();
+        break;
+      case 2: check("find gives a client that stays", table.find(stays) != nullptr); break;
+      case 3: check("the size counts those who stay", table.size() >= kTurns); break;
+      default: check("a snapshot has those who stay", table.snapshot().size() >= kTurns);
+    }
+  };
+  std::atomic<int> turn{0};
+  on_threads(2, "a thread that uses the table", [&](int n) {
+    struct Leave {
+      std::atomic<int>& turn;
+      ~Leave() {  // after a failed check: nobody waits
+        if (std::uncaught_exceptions() > 0) turn.store(kTurns, std::memory_order_relaxed);
+      }
+    };
+    Leave leave{turn};
+    for (int mine = n; mine < kTurns; mine += 2) {
+      while (turn.load(std::memory_order_relaxed) < mine) std::this_thread::yield();
+      if (turn.load(std::memory_order_relaxed) != mine) return;
+      const int pair = mine / 2;
+      call(n == 0 ? pair / kFunctions : pair % kFunctions, clients[n]);
+      if (mine + 1 < kTurns) turn.store(mine + 1, std::memory_order_relaxed);
+    }
+  });
+  for (const auto& client : table.snapshot()) table.erase(client->id);
+}
+
 // Calls `round()` again and again, long enough that threads meet inside of the table. What counts is the processor time of
 // all threads together, so that a busy machine makes it longer, but no more than 2 s.
 class Crowd {
@@ -157,6 +206,9 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
   constexpr int kThreads = 4;
   constexpr int kEach = 1000;
   ClientTable table(100000);
+  STEP("two threads take turns: each function of the table, then each other one");
+  take_turns(table);
+  check_equal("the size of the table when all have left", table.size(), 0);
   STEP("four threads insert clients at the same time");
   std::vector<std::vector<ClientId>> given(kThreads);
   on_threads(kThreads, "a thread that inserts", [&](int n) {
@@ -198,6 +250,7 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
       const auto now = ids_of(table.snapshot());
       check("a snapshot is ordered while others insert", std::is_sorted(now.begin(), now.end()));
       check("a snapshot has those who stay", now.size() >= 1000 + 16);
+      check("the size counts those who stay", table.size() >= 1000 + 16);
       for (const auto& client : clients) check("erase takes it out", table.erase(client->id));
     });
   });
@@ -357,6 +410,41 @@ LAB_TEST(Lab01, SetupErrorsNameTheCall, "N2", kListener) {
   const std::system_error error = error_of("bound_port of a closed socket", [] { lab::bound_port(lab::UniqueSocket()); });
   check_equal("the code of the error", error.code().value(), WSAENOTSOCK);
   check_names(error, "getsockname");
+}
+
+LAB_TEST(Lab01, SetupCallsThatFail, "N2", kListener) {
+  struct Setup {
+    const char* name;
+    std::vector<Call> calls;
+    int error;
+  };
+  const std::vector<Setup> setups = {{"socket", {Call::socket, Call::WSASocketW}, WSAENOBUFS},
+                                     {"setsockopt", {Call::setsockopt}, WSAENOPROTOOPT},
+                                     {"bind", {Call::bind}, WSAENETDOWN},
+                                     {"listen", {Call::listen}, WSAEMFILE}};
+  for (const Setup& setup : setups) {
+    STEP(std::string(setup.name) + " fails with " + std::to_string(setup.error));
+    const std::size_t opened = count_of(Call::socket) + count_of(Call::WSASocketW);
+    const std::size_t closed = count_of(Call::closesocket);
+    {
+      Faults script;
+      for (const Call call : setup.calls) script.fail(call, setup.error);
+      const std::system_error error = error_of("open_listener", [] { lab::open_listener(0); });
+      check_equal("the code of the error", error.code().value(), setup.error);
+      check_names(error, setup.name);
+    }
+    const std::size_t made = setup.calls.size() > 1 ? 0 : count_of(Call::socket) + count_of(Call::WSASocketW) - opened;
+    check_equal("how many sockets were closed", count_of(Call::closesocket) - closed, made);
+  }
+  STEP("getsockname fails with 10050");
+  const lab::UniqueSocket listener = lab::open_listener(0);
+  Faults faults;
+  faults.fail(Call::getsockname, WSAENETDOWN);
+  const std::system_error error = error_of("bound_port", [&] { lab::bound_port(listener); });
+  check_equal("the code of the error", error.code().value(), WSAENETDOWN);
+  check_names(error, "getsockname");
+  STEP("the listener is none the worse");
+  TestClient client(lab::bound_port(listener));
 }
 
 // --- The accept loop -------------------------------------------------------------------------------------------------
@@ -586,6 +674,16 @@ LAB_TEST(Lab01, ARefusedClientIsClosed, "N2", kLoop) {
   check_equal("how often on_refused was called", server.events.refused_count(), 10);
 }
 
+// Whether the loop has served or refused the client with this port.
+bool is_served(const Events& events, std::uint16_t peer) {
+  const auto clients = events.clients();
+  return std::any_of(clients.begin(), clients.end(), [&](const auto& client) { return client->peer.port == peer; });
+}
+bool is_refused(const Events& events, std::uint16_t peer) {
+  const auto refused = events.refused();
+  return std::any_of(refused.begin(), refused.end(), [&](const auto& address) { return address.port == peer; });
+}
+
 LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
   STEP("five clients connect and reset before the loop runs, and one stays");
   lab::UniqueSocket listening = lab::open_listener(0);
@@ -596,17 +694,11 @@ LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
   u_long on = 1;
   check("ioctlsocket succeeds", ::ioctlsocket(listening.get(), FIONBIO, &on) == 0);
   Accepting server(100, std::move(listening));
-  const auto is_served = [&](std::uint16_t peer) {
-    for (const auto& client : server.events.clients()) {
-      if (client->peer.port == peer) return true;
-    }
-    return false;
-  };
-  server.wait_until("the client that stayed is accepted", [&] { return is_served(patient.local_port()); });
+  server.wait_until("the client that stayed is accepted", [&] { return is_served(server.events, patient.local_port()); });
   server.wait_until("on_error tells of 10035", [&] { return server.events.errors(WSAEWOULDBLOCK) > 3; });
   STEP("another client connects");
   TestClient next(server.port);
-  server.wait_until("it is accepted", [&] { return is_served(next.local_port()); });
+  server.wait_until("it is accepted", [&] { return is_served(server.events, next.local_port()); });
 
   if (NoMoreHandles::works) {
     STEP("the process runs out of sockets while a client waits: WSAEMFILE (10024)");
@@ -622,7 +714,7 @@ LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
                         [&] { return server.events.errors(WSAEMFILE) >= 5; });
     }
     STEP("there are sockets again, and the client that waited is accepted");
-    server.wait_until("it is accepted", [&] { return is_served(ntohs(name_of(late).sin_port)); });
+    server.wait_until("it is accepted", [&] { return is_served(server.events, ntohs(name_of(late).sin_port)); });
     server.stop();
     const std::size_t errors = server.events.errors(WSAEMFILE);
     const double ms = std::chrono::duration<double, std::milli>(server.events.between_first_and_last(WSAEMFILE)).count();
@@ -700,6 +792,105 @@ LAB_TEST(Lab01, AListenerThatIsNoGoodIsAnError, "N2", kLoop) {
   server.listener.close();
   error = error_of("accept_loop", [&] { server.loop.finish(); });
   check_names(error, "accept");
+}
+
+LAB_TEST(Lab01, AcceptFailsInEveryWay, "N2", kLoop) {
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAEMFILE, WSAENOBUFS, WSAEINTR, WSAENETDOWN}) {
+    STEP("accept fails with " + std::to_string(code) + ": once, and later three times in a row; two clients wait");
+    lab::UniqueSocket listening = lab::open_listener(0);
+    const std::uint16_t port = ntohs(name_of(listening).sin_port);
+    TestClient first(port);
+    TestClient second(port);
+    Faults faults;
+    faults.fail(Call::accept, code);
+    faults.fail(Call::accept, code, 3, 1);
+    const std::size_t before = count_of(Call::accept);
+    Accepting server(10, std::move(listening));
+    server.wait_for_clients(2);
+    check_no_problem(server.events);
+    check("both clients are served",
+          is_served(server.events, first.local_port()) && is_served(server.events, second.local_port()));
+    check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+    check_equal("how often on_error was told " + std::to_string(code), server.events.errors(code), 4);
+    check_equal("how often on_error was called", server.events.all_errors(), 4);
+    check("accept is called once for each failure and for each client", count_of(Call::accept) - before <= 4 + 2 + 1);
+    check("both are still connected", first.look() == End::none && second.look() == End::none);
+    server.stop();
+  }
+  for (const int code : {WSAEMFILE, WSAENOBUFS}) {
+    STEP("accept fails with " + std::to_string(code) + ", 12 times, while a client waits");
+    lab::UniqueSocket listening = lab::open_listener(0);
+    TestClient patient(ntohs(name_of(listening).sin_port));
+    Faults faults;
+    faults.fail(Call::accept, code, 12);
+    Accepting server(10, std::move(listening));
+    server.wait_for_clients(1);
+    check_equal("how often on_error was told " + std::to_string(code), server.events.errors(code), 12);
+    const double ms = std::chrono::duration<double, std::milli>(server.events.between_first_and_last(code)).count();
+    check("the loop waits a few milliseconds before the next call of accept; 12 calls took " +
+              std::to_string(static_cast<int>(ms)) + " ms",
+          ms >= 0.9 * 11);
+    server.stop();
+  }
+}
+
+LAB_TEST(Lab01, FourCodesMeanADeadListener, "N2", kLoop) {
+  for (const int code : {WSAENOTSOCK, WSAEINVAL, WSAEOPNOTSUPP, WSANOTINITIALISED}) {
+    STEP("a client is served, then accept fails with " + std::to_string(code));
+    lab::UniqueSocket listening = lab::open_listener(0);
+    TestClient peer(ntohs(name_of(listening).sin_port));
+    Faults faults;
+    faults.fail(Call::accept, code, 1, 1);
+    Accepting server(10, std::move(listening));
+    check_eventually("accept_loop ends", [&] { return server.loop.finished(); });
+    const std::system_error error = error_of("accept_loop", [&] { server.loop.finish(); });
+    check_equal("the code of the error", error.code().value(), code);
+    check_names(error, "accept");
+    check_equal("how often on_error was called: the loop does not go on", server.events.all_errors(), 0);
+    check_equal("how often on_client was called", server.events.count(), 1);
+    check("the client is still connected", peer.look() == End::none);
+  }
+}
+
+LAB_TEST(Lab01, SeedsOfComingAndGoing, "N2, N5", kLoop) {
+  STEP("clients come and leave, in a table for three; the seed chooses who, when and how");
+  for_each_seed(15, [](std::uint64_t seed) {
+    Accepting server(3);
+    const Shaker shaker(seed);
+    Random random(seed);
+    std::vector<TestClient> stay;
+    for (int i = 0; i < 12; ++i) {
+      TestClient comes(server.port);
+      switch (random.below(4)) {
+        case 0: comes.abort(); break;
+        case 1: comes.close(); break;
+        default: stay.push_back(std::move(comes));
+      }
+      const auto now = server.events.clients();
+      if (random.below(2) == 0 && !now.empty()) server.table.erase(now[random.below(now.size())]->id);
+      check("the table is never overfull", server.table.size() <= 3);
+    }
+    stay.emplace_back(server.port);  // the last one: when it is told of, so are all others
+    for (TestClient& peer : stay) {
+      const std::uint16_t port = peer.local_port();
+      server.wait_until("a client that stays is served or refused",
+                        [&] { return is_served(server.events, port) || is_refused(server.events, port); });
+      if (is_refused(server.events, port)) {
+        peer.expect_closed();
+      } else {
+        check("a client that is served stays connected", peer.look() == End::none);
+      }
+    }
+    check_no_problem(server.events);
+    std::set<ClientId> ids;
+    for (const auto& client : server.events.clients()) ids.insert(client->id);
+    check_equal("how many different ids were given", ids.size(), server.events.count());
+    for (const ClientId id : ids) server.table.erase(id);
+    TestClient late(server.port);
+    server.wait_until("everybody has left the table, and one more is served",
+                      [&] { return is_served(server.events, late.local_port()); });
+    server.stop();
+  });
 }
 
 // --- The program -----------------------------------------------------------------------------------------------------
