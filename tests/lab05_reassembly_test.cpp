@@ -818,7 +818,7 @@ LAB_TEST(Lab05, CallsThatFailCostOnePlayer, "N14, N19", kWorld) {
 }
 
 LAB_TEST(Lab05, SeedsTellEveryPlayer, "N16, N22", kStep1) {
-  STEP("three workers, four players; the seed chooses who goes on, and how the bytes are cut");
+  STEP("three workers, four players, and one who comes later; the seed chooses who goes on, and how the bytes are cut");
   for_each_seed(24, [](std::uint64_t seed) {
     const auto operations = std::make_shared<OperationLedger>();
     GameServer server(operations, seed % 3 == 0 ? 60 : 255);
@@ -835,11 +835,13 @@ LAB_TEST(Lab05, SeedsTellEveryPlayer, "N16, N22", kStep1) {
       for (unsigned i = 0; i < 4; ++i) {
         for (int k = 0; k < 4; ++k) conductor.act(i, [&server, i] { server.move(server.guests()[i]); });
       }
+      GameServer::Guest& late = server.enter();
+      conductor.act(4, [&] { server.log_in(late); });
       conductor.play();
       server.settle();
       server.check_rest();
-      check_equal("the number of clients that are connected", server.connected(), 4u);
-      check_equal("the number of packets that were played", server.packets(), 20u);
+      check_equal("the number of clients that are connected", server.connected(), 5u);
+      check_equal("the number of packets that were played", server.packets(), 21u);
     }
     server.finish();
     operations->check_in_order();
