@@ -235,6 +235,12 @@ void CallRules::port_closing(HANDLE port) {
   found->second = false;
 }
 
+bool CallRules::knows_port(HANDLE port) const {
+  const OutOfSight hidden;
+  std::lock_guard lock(mutex_);
+  return ports_.contains(port);
+}
+
 void CallRules::associated(SOCKET socket) {
   std::lock_guard lock(mutex_);
   const auto found = sockets_.find(socket);

@@ -70,6 +70,7 @@ class CallRules {
   void closing(SOCKET socket);
   void port_opened(HANDLE port);
   void port_closing(HANDLE port);
+  bool knows_port(HANDLE port) const;
   void associated(SOCKET socket);
   // Before the call: the operation is in the books, its number is returned. After it: when it failed at once it leaves
   // the books.
