@@ -1,12 +1,16 @@
 // Lab 02: the completion port, the key, the first receive, the registration, and the program.
+#include <algorithm>
 #include <cstring>
+#include <map>
 #include <system_error>
 #include <vector>
 
 #include "child_process.h"
+#include "conductor.h"
 #include "iocp_register.h"
 #include "net.h"
 #include "resources.h"
+#include "seam.h"
 #include "story.h"
 
 using namespace test;
@@ -192,6 +196,8 @@ LAB_TEST(Lab02, AssociateNeedsAnOpenSocketAndAPort, "N3", kAssociate) {
   Pair pair = room.connect();
   const auto no_port = reinterpret_cast<HANDLE>(pair.client->socket.get());
   check("associate returns false", !lab::associate(no_port, *pair.client));
+  STEP("the same client, and a null port, for which the call would make a new port");
+  check("associate returns false", !lab::associate(nullptr, *pair.client));
   STEP("the same client, and a real port");
   check("associate returns true", lab::associate(room.port.get(), *pair.client));
   check("its socket is open", pair.peer.look() == End::none);
@@ -371,6 +377,170 @@ LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
   check_equal("how often first_recv was called", calls, 1);
   check_given_back(table, pair, pair.client->id);
   check_no_packet(room.port.get());
+}
+
+// What a registration did with a socket, in the order of the calls.
+std::vector<std::string> registration_of(SOCKET socket) {
+  std::vector<std::string> calls = calls_on(socket);
+  std::erase_if(calls, [](const std::string& call) { return call != "CreateIoCompletionPort" && call != "WSARecv"; });
+  return calls;
+}
+
+LAB_TEST(Lab02, ARegistrationIsTwoCallsInThisOrder, "N2, N3, N4", kRegister) {
+  Room room;
+  ClientTable table(10);
+  const std::vector<std::string> expected = {"CreateIoCompletionPort", "WSARecv"};
+  STEP("a silent client is registered");
+  Pair silent = room.connect();
+  check("insert takes it", table.insert(silent.client));
+  check("register_client returns true", lab::register_client(room.port.get(), table, silent.client, first_recv));
+  check_equal("the calls for its socket", registration_of(silent.client->socket.get()), expected);
+  STEP("a client is registered whose bytes are there already");
+  Pair early = room.connect();
+  early.peer.send("early");
+  wait_for_bytes(*early.client, 5);
+  check("insert takes it", table.insert(early.client));
+  check("register_client returns true", lab::register_client(room.port.get(), table, early.client, first_recv));
+  check_equal("the calls for its socket", registration_of(early.client->socket.get()), expected);
+  check_message(next_packet(room.port.get()), *early.client, "early");
+  check_no_packet(room.port.get());
+}
+
+LAB_TEST(Lab02, CallsThatFailGiveEverythingBack, "N2, N4", kRegister) {
+  Faults faults;
+  for (const int code : {8, 1450, 6}) {
+    STEP("CreateIoCompletionPort fails with " + std::to_string(code) + " when a port is made");
+    faults.fail(Call::CreateIoCompletionPort, code);
+    bool thrown = false;
+    try {
+      lab::create_port(0);
+    } catch (const std::system_error& error) {
+      thrown = true;
+      check_equal("the code of the error", error.code().value(), code);
+      check(std::string("the error names the call, not: ") + error.what(),
+            std::string(error.what()).find("CreateIoCompletionPort") != std::string::npos);
+    }
+    check("create_port throws std::system_error", thrown);
+  }
+  Room room;
+  for (const unsigned code : {87u, 8u, 1450u}) {
+    STEP("CreateIoCompletionPort fails with " + std::to_string(code) + " when a client is associated, then when one is registered");
+    Pair pair = room.connect();
+    const SOCKET socket = pair.client->socket.get();
+    faults.fail(Call::CreateIoCompletionPort, static_cast<int>(code));
+    const bool associated = lab::associate(room.port.get(), *pair.client);
+    const DWORD told = ::GetLastError();
+    check("associate returns false", !associated);
+    check_equal("GetLastError()", told, code);
+    ClientTable table(1);
+    check("insert takes it", table.insert(pair.client));
+    faults.fail(Call::CreateIoCompletionPort, static_cast<int>(code));
+    int calls = 0;
+    check("register_client returns false", !lab::register_client(room.port.get(), table, pair.client, [&](Client& client) {
+            ++calls;
+            return first_recv(client);
+          }));
+    check_equal("how often first_recv was called", calls, 0);
+    check_equal("how many receives were posted", count_of(Call::WSARecv, socket), 0u);
+    check_given_back(table, pair, pair.client->id);
+  }
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAENOTCONN, WSAESHUTDOWN, WSAEINTR}) {
+    STEP("WSARecv fails at once with " + std::to_string(code) + " in post_recv; the next one goes well");
+    Pair pair = room.connect();
+    tie(room, *pair.client);
+    faults.fail(Call::WSARecv, code);
+    const bool posted = lab::post_recv(*pair.client);
+    const int told = ::WSAGetLastError();
+    check("post_recv returns false", !posted);
+    check_equal("WSAGetLastError()", told, code);
+    check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+    check("post_recv returns true", lab::post_recv(*pair.client));
+    pair.peer.send("hello");
+    check_message(next_packet(room.port.get()), *pair.client, "hello");
+    STEP("WSARecv fails at once with " + std::to_string(code) + " when a client is registered");
+    ClientTable table(1);
+    Pair next = room.connect();
+    const SOCKET socket = next.client->socket.get();
+    check("insert takes it", table.insert(next.client));
+    faults.fail(Call::WSARecv, code);
+    check("register_client returns false", !lab::register_client(room.port.get(), table, next.client, first_recv));
+    check_equal("how many receives were posted", count_of(Call::WSARecv, socket), 1u);
+    check_given_back(table, next, next.client->id);
+    check_no_packet(room.port.get());
+  }
+}
+
+// A thread that takes completions out of the port, as the program's does, until its clients have left.
+class Completions {
+ public:
+  Completions(HANDLE port, ClientTable& table, std::size_t clients) : port_(port), table_(table), clients_(clients) {}
+
+  void take_all() {
+    while (!over_) {
+      const Packet packet = take(port_, 50);
+      if (packet.overlapped == nullptr) continue;
+      auto& client = static_cast<RecvClient&>(lab::client_from_key(packet.key));
+      check("the OVERLAPPED is that of the client", packet.overlapped == &client.recv_overlapped);
+      if (packet.ok) received_[client.id].append(client.recv_buffer.data(), packet.bytes);
+      if (packet.ok && packet.bytes > 0 && lab::post_recv(client)) continue;
+      check("the client is in the table until it leaves", table_.erase(client.id));
+      if (++left_ == clients_) over_ = true;
+    }
+  }
+  void give_up() { over_ = true; }
+  std::size_t left() const { return left_; }
+  std::string received(lab::ClientId id) { return received_[id]; }  // when the thread has ended
+
+ private:
+  const HANDLE port_;
+  ClientTable& table_;
+  const std::size_t clients_;
+  std::atomic<std::size_t> left_{0};
+  std::atomic<bool> over_{false};
+  std::map<lab::ClientId, std::string> received_;
+};
+
+LAB_TEST(Lab02, SeedsOfACompletionBeforeTheReturn, "N2, N4, N6", kRegister) {
+  STEP("two clients that have spoken are registered; another thread handles their completions. The seed chooses who goes on");
+  for_each_seed(30, [](std::uint64_t seed) {
+    Room room;
+    ClientTable table(2);
+    std::vector<Pair> pairs;
+    std::vector<lab::ClientId> ids;
+    std::vector<int> registered(2, -1);
+    for (int i = 0; i < 2; ++i) {
+      pairs.push_back(room.connect());
+      check("insert takes it", table.insert(pairs.back().client));
+      ids.push_back(pairs.back().client->id);
+      pairs.back().peer.send("hello");
+      wait_for_bytes(*pairs.back().client, 5);
+    }
+    Completions completions(room.port.get(), table, 2);
+    {
+      Conductor conductor(seed);
+      struct GiveUp {
+        Completions& completions;
+        ~GiveUp() { completions.give_up(); }
+      } give_up{completions};
+      conductor.call("the completion thread", [&] { completions.take_all(); });
+      for (unsigned i = 0; i < 2; ++i) {
+        conductor.call("register_client", [&, i] {
+          registered[i] = lab::register_client(room.port.get(), table, pairs[i].client, first_recv) ? 1 : 0;
+        });
+        conductor.act(i, [&pairs, i] { pairs[i].peer.send(", server"); });
+        conductor.act(i, [&pairs, i] { pairs[i].peer.half_close(); });
+      }
+      conductor.play();
+      check_equal("how many of the two clients have left", completions.left(), 2u);
+    }
+    check_equal("the clients in the table", table.size(), 0u);
+    for (std::size_t i = 0; i < 2; ++i) {
+      check_equal("what register_client returned, 1 is true", registered[i], 1);
+      check_equal("what was received", completions.received(ids[i]), std::string("hello, server"));
+      check_equal("the references to the client, besides the test's two", pairs[i].client.use_count() - 2, 0);
+      check("its socket is open: the completion thread did not close it", pairs[i].client->socket.valid());
+    }
+  });
 }
 
 LAB_TEST(Lab02, AHundredClientsKeepTheirKeys, "N6", kRegister) {
