@@ -2,18 +2,23 @@
 //
 // In most tests there is no thread: the test itself takes the completions out of the port. So it knows at each moment
 // what is posted and what is not.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <new>
 #include <set>
 #include <vector>
 
 #include "child_process.h"
+#include "conductor.h"
 #include "echo.h"
 #include "operation_ledger.h"
 #include "overlapped_ex.h"
+#include "seam.h"
 
 using namespace test;
 using lab::OpKind;
@@ -138,6 +143,21 @@ class Wire {
     });
   }
 
+  // Handles completions until stop_serving(). `received` is for this thread, and for others after that.
+  void serve() {
+    Packet packet{};
+    while (!given_up) {
+      if (!take(packet, 50)) continue;
+      operations.operation_of(&packet.op->overlapped);
+      if (packet.op->kind == OpKind::recv && packet.ok) received += packet.data();
+      done(packet);
+    }
+  }
+  void stop_serving() {
+    given_up = true;
+    ::PostQueuedCompletionStatus(port_.get(), 0, 0, nullptr);
+  }
+
   // The end of a test that went well: everything that is posted comes back, and nothing is left.
   void finish() {
     STEP("the connection is closed, and what is posted comes back");
@@ -152,6 +172,7 @@ class Wire {
 
   OperationLedger operations;
   std::atomic<bool> given_up{false};  // a check has failed: next() waits no more
+  std::string received;
 
  private:
   bool take(Packet& packet, DWORD milliseconds) {
@@ -218,6 +239,10 @@ LAB_TEST(Lab03, AcquireGivesAFreshOperation, "N9, N11, N12", "lab03_overlapped_e
     check("release takes it back", operations.release(op));
     check_equal("in_use()", operations.in_use(), 0u);
   }
+
+  STEP("null is released: it was never given out");
+  check("release returns false", !operations.release(nullptr));
+  check_equal("in_use()", operations.in_use(), 0u);
 
   STEP("30 operations are out at the same time");
   std::set<OverlappedEx*> all;
@@ -624,6 +649,256 @@ LAB_TEST(Lab03, SendsOfFourThreadsArriveWhole, "N7, N9, N18", "lab03_overlapped_
   over = true;
   for (auto& thread : threads) thread->finish();
   wire.finish();
+}
+
+// --- Calls that fail, and every order of things -----------------------------------------------------------------------
+
+LAB_TEST(Lab03, CallsThatFailLeaveNothing, "N8, N9", "lab03_overlapped_ex/README.md#step-5") {
+  Wire wire;
+  Faults faults;
+  const auto check_nothing_left = [&](std::size_t bytes) {
+    check_equal("the calls that were to fail and were not made", faults.left(), 0u);
+    check_equal("the number of operations that are out", wire.operations.in_use(), 0u);
+    check_equal("bytes_in_flight", wire.connection->bytes_in_flight.load(), bytes);
+    check_equal("the number of references to the connection", wire.connection.use_count(), 1);
+    check("the connection is open", static_cast<bool>(wire.connection->lock()));
+  };
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN, WSAENOTCONN, WSAEINTR}) {
+    const std::string how = " fails at once with " + std::to_string(code);
+    STEP("WSARecv" + how + ", in start_recv and in post_recv");
+    faults.fail(Call::WSARecv, code);
+    check("start_recv returns false", !lab::start_recv(wire.operations, wire.connection));
+    check_nothing_left(0);
+    OverlappedEx* op = wire.operations.acquire(OpKind::recv);
+    op->connection = wire.connection;
+    faults.fail(Call::WSARecv, code);
+    check("post_recv returns false", !lab::post_recv(op));
+    check("the operation is still the caller's", wire.operations.is_out(op));
+    check("it still has its connection", op->connection == wire.connection);
+    STEP("the same operation is posted again, and all is well");
+    check("post_recv returns true", lab::post_recv(op));
+    wire.client.send("hello");
+    const Packet packet = wire.next();
+    expect_receive(packet, "hello");
+    wire.done(packet);
+
+    STEP("WSASend" + how);
+    wire.connection->bytes_in_flight = 1000;  // of other sends
+    faults.fail(Call::WSASend, code);
+    check("post_send returns false", !post(wire, "not to be sent"));
+    check_nothing_left(1000);
+    wire.connection->bytes_in_flight = 0;
+    STEP("the next send is well");
+    check("post_send returns true", post(wire, "sent"));
+    check_same_bytes("what the client gets", wire.client.receive(4), "sent");
+    wire.done(wire.next());
+    check_nothing_left(0);
+  }
+  STEP("a send in the middle of others fails");
+  faults.fail(Call::WSASend, WSAENOBUFS, 1, 2);
+  check("post_send returns true", post(wire, "one"));
+  check("post_send returns true", post(wire, "two"));
+  check("post_send returns false", !post(wire, "three"));
+  check("post_send returns true", post(wire, "four"));
+  check_equal("bytes_in_flight", wire.connection->bytes_in_flight.load(), 10u);
+  check_equal("the number of operations that are out", wire.operations.in_use(), 3u);
+  for (int i = 0; i < 3; ++i) wire.done(wire.next());
+  check_equal("the number of bytes that the client gets", wire.client.receive(10).size(), 10u);
+  wire.finish();
+}
+
+namespace {
+
+// Ends the threads that serve, also when a check fails. Declare it after the conductor: it goes first.
+struct StopServing {
+  std::vector<Wire*> wires;
+  ~StopServing() {
+    for (Wire* wire : wires) wire->stop_serving();
+  }
+};
+
+}  // namespace
+
+LAB_TEST(Lab03, SeedsOfSendsToTwoClients, "N7, N9, N18", "lab03_overlapped_ex/README.md#step-5") {
+  STEP("four threads send to two clients, two others handle the completions; the seed chooses who goes on");
+  for_each_seed(30, [](std::uint64_t seed) {
+    Wire wires[2];
+    std::map<std::string, bool> sent[2];  // what post_send returned, for each message
+    for (unsigned i = 0; i < 4; ++i) {
+      for (unsigned w = 0; w < 2; ++w) sent[w][std::to_string(i) + pattern(9, i * 2 + w)] = false;
+    }
+    const bool scarce = seed % 3 == 0;
+    {
+      Conductor conductor(seed);
+      const StopServing stop{{&wires[0], &wires[1]}};
+      if (scarce) wires[0].operations.give_only(2);
+      for (Wire& wire : wires) conductor.call("the completion thread", [&wire] { wire.serve(); });
+      for (unsigned i = 0; i < 4; ++i) {
+        conductor.call("post_send", [&, i] {
+          for (unsigned k = 0; k < 2; ++k) {
+            const unsigned w = (i + k) % 2;
+            auto& [text, taken] = *std::next(sent[w].begin(), i);
+            taken = post(wires[w], text);
+          }
+        });
+      }
+      conductor.play();
+    }
+    for (unsigned w = 0; w < 2; ++w) {
+      std::size_t count = 0;
+      for (const auto& [text, taken] : sent[w]) count += taken ? 1 : 0;
+      check_equal("how many calls of post_send returned true", count, scarce && w == 0 ? 2u : 4u);
+      const std::string got = wires[w].client.receive(count * 10);
+      for (std::size_t at = 0; at < got.size(); at += 10) {
+        const auto found = sent[w].find(got.substr(at, 10));
+        check("each message comes whole, and once", found != sent[w].end() && found->second);
+        found->second = false;
+      }
+      check_equal("bytes_in_flight", wires[w].connection->bytes_in_flight.load(), 0u);
+      check_equal("the number of operations that are out", wires[w].operations.in_use(), 0u);
+    }
+    for (Wire& wire : wires) wire.finish();
+  });
+}
+
+LAB_TEST(Lab03, SeedsOfCompletionsBeforeTheReturn, "N8, N9, N13", "lab03_overlapped_ex/README.md#step-3") {
+  STEP("a completion is handled on another thread before post_recv or post_send has returned");
+  for_each_seed(30, [](std::uint64_t seed) {
+    const bool with_send = seed % 3 != 0;
+    Wire wire;
+    wire.client.send("!");
+    wire.wait_for_bytes(1);
+    // Where the connection was: when it has gone, nobody may write there. A mutex that is unlocked too late would.
+    alignas(lab::Connection) static unsigned char place[sizeof(lab::Connection)];
+    bool gone = false;
+    std::shared_ptr<lab::Connection> connection(new (place) lab::Connection, [&gone](lab::Connection* last) {
+      last->~Connection();
+      std::memset(place, 0, sizeof place);
+      gone = true;
+    });
+    connection->socket = std::move(wire.connection->socket);
+    {
+      Conductor conductor(seed);
+      const StopServing stop{{&wire}};
+      conductor.call("the completion thread", [&] { wire.serve(); });
+      OverlappedEx* op = wire.operations.acquire(OpKind::recv);
+      op->connection = connection;
+      if (with_send) {
+        conductor.call("post_send", [&, connection] {
+          check("post_send returns true", lab::post_send(wire.operations, connection, "hello", 5));
+        });
+      }
+      conductor.call("post_recv", [op] { check("post_recv returns true", lab::post_recv(op)); });
+      connection.reset();  // from here on the operations hold the connection, and nobody else
+      conductor.play();
+      check_equal("the number of operations that are out", wire.operations.in_use(), 0u);
+    }
+    check_same_bytes("what was received", wire.received, "!");
+    check_same_bytes("what the client gets before its end", wire.client.receive_until_end(), with_send ? "hello" : "");
+    check("the connection has gone with its last operation", gone);
+    check("nobody has used the connection after that",
+          std::all_of(std::begin(place), std::end(place), [](unsigned char byte) { return byte == 0; }));
+    wire.finish();
+  });
+}
+
+LAB_TEST(Lab03, SeedsOfACloseInTheMiddle, "N8, N9", "lab03_overlapped_ex/README.md#step-3") {
+  STEP("a thread holds the connection's lock, then closes it, while another thread posts");
+  for_each_seed(40, [](std::uint64_t seed) {
+    Wire wire;
+    const SOCKET socket = wire.connection->socket.get();
+    {
+      Conductor conductor(seed);
+      const StopServing stop{{&wire}};
+      conductor.call("the completion thread", [&] { wire.serve(); });
+      if (seed % 2 == 0) conductor.call("start_recv", [&] { lab::start_recv(wire.operations, wire.connection); });
+      if (seed % 2 == 1) conductor.call("post_send", [&] { post(wire, "hello"); });
+      conductor.call("lock and close", [&] {
+        for (int round = 0; round < 2; ++round) {
+          const auto locked = wire.connection->lock();
+          const auto posts = [&] { return count_of(Call::WSARecv, socket) + count_of(Call::WSASend, socket); };
+          const std::size_t before = posts();
+          for (int i = 0; i < 4; ++i) yield_point("in the lock");
+          check("nobody posts while another thread has the connection's lock: it may be about to close the socket",
+                posts() == before);
+        }
+        check("close() is the one that closes it", wire.connection->close());
+      });
+      conductor.play();
+      check_equal("the number of operations that are out", wire.operations.in_use(), 0u);
+      check_equal("bytes_in_flight", wire.connection->bytes_in_flight.load(), 0u);
+    }
+    const std::vector<std::string> calls = calls_on(socket);
+    const auto closed = std::find(calls.begin(), calls.end(), "closesocket");
+    check("the socket is closed", closed != calls.end());
+    check("nothing is posted on a socket that is closed: by then it may be a new client's",
+          std::find(closed, calls.end(), "WSARecv") == calls.end() && std::find(closed, calls.end(), "WSASend") == calls.end());
+    wire.client.receive_until_end();
+    wire.finish();
+  });
+}
+
+namespace {
+
+// One operation for the thread that made it: so threads meet at nothing but the connection.
+class OneOperation : public lab::OperationSource {
+ public:
+  OverlappedEx* acquire(OpKind kind) override {
+    op_.kind = kind;
+    op_.wsabuf = {static_cast<ULONG>(lab::kBufferSize), op_.buffer};
+    return &op_;
+  }
+  bool release(OverlappedEx*) override {
+    op_.connection.reset();
+    return true;
+  }
+  std::size_t in_use() const override { return 0; }
+
+ private:
+  OverlappedEx op_;
+};
+
+// What `round` gives is run on three threads, again and again, until the threads have met 20000 times: one has gone on
+// while another was inside. A machine that is too busy for that ends it after a while.
+void in_a_crowd(const std::string& what, const std::function<std::function<void()>()>& round) {
+  constexpr int kThreads = 3;
+  std::atomic<unsigned> gone_on{0};
+  std::atomic<unsigned> met{0};
+  const auto end = Clock::now() + std::chrono::seconds(3);
+  std::vector<std::unique_ptr<Background>> threads;
+  for (int n = 0; n < kThreads; ++n) {
+    threads.push_back(std::make_unique<Background>(what, [&] {
+      const std::function<void()> mine = round();
+      while (met.load(std::memory_order_relaxed) < 20000 && Clock::now() < end) {
+        for (int i = 0; i < 100; ++i) {
+          const unsigned before = gone_on.load(std::memory_order_relaxed);
+          mine();
+          if (gone_on.fetch_add(1, std::memory_order_relaxed) != before) met.fetch_add(1, std::memory_order_relaxed);
+        }
+      }
+    }));
+  }
+  for (auto& thread : threads) thread->finish();
+}
+
+}  // namespace
+
+LAB_TEST(Lab03, ThreadsCountTogether, "N7, N9", "lab03_overlapped_ex/README.md#step-5") {
+  STEP("three threads acquire and release operations");
+  lab::HeapOperations operations;
+  in_a_crowd("acquire and release", [&] {
+    return [&] { operations.release(operations.acquire(OpKind::send)); };
+  });
+  check_equal("in_use() in the end", operations.in_use(), 0u);
+  STEP("three threads send on a connection that is closed");
+  const auto closed = std::make_shared<lab::Connection>();
+  closed->bytes_in_flight = 1000;  // of sends that have not completed yet
+  in_a_crowd("post_send", [&] {
+    return [&, mine = std::make_shared<OneOperation>()] {
+      if (lab::post_send(*mine, closed, "bytes", 5)) fail("expected that post_send returns false, but it returned true");
+    };
+  });
+  check_equal("bytes_in_flight in the end", closed->bytes_in_flight.load(), 1000u);
 }
 
 // --- The program -----------------------------------------------------------------------------------------------------
