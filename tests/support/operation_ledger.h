@@ -184,6 +184,7 @@ class OperationLedger : public lab::OperationSource {
   void look_at(Slot& slot) {
     shut(slot, false);
     if (!all_are(kNonsense, &slot.op.overlapped, sizeof slot.op.overlapped) || slot.op.connection != nullptr ||
+        !all_are(kNonsense, &slot.op.kind, sizeof slot.op.kind) ||
         !all_are(kNonsense, &slot.op.wsabuf, sizeof slot.op.wsabuf) ||
         !all_are(kNonsense, slot.op.buffer, sizeof slot.op.buffer)) {
       note("an operation was written to after its release");
