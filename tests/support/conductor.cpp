@@ -89,6 +89,7 @@ struct Conductor::State {
   std::map<unsigned, long> client_ranks;
   long lowest = 0;
   std::vector<std::unique_ptr<Background>> calls;
+  std::atomic<unsigned> calls_done{0};  // who reads it sees what they wrote
   bool patient = true;  // what was due has always come so far
   std::string trace;
 
@@ -487,6 +488,7 @@ void Conductor::call(const std::string& what, std::function<void()> body) {
       state->stop_at(lock, *actor, Actor::At::stopped, "from the beginning");
     }
     body();
+    ++state->calls_done;
     // On Wine a send that is pending when its thread ends may never complete: so the thread stays.
     const OutOfSight quiet;
     std::unique_lock lock(state->mutex);
@@ -516,6 +518,7 @@ void Conductor::play() {
       }
     }
   }
+  static_cast<void>(state_->calls_done.load());
   for (auto call = state_->calls.begin(); call != state_->calls.end();) {
     if (!(*call)->finished()) {
       ++call;

@@ -68,7 +68,8 @@ class Conductor {
   // Waits until that many threads have come to a call.
   void wait_for_threads(unsigned count);
 
-  // A function of the code under test, on a thread of its own, which play() runs.
+  // A function of the code under test, on a thread of its own, which play() runs. The thread stays until the conductor
+  // goes: on Wine a send may never complete whose thread has ended.
   void call(const std::string& what, std::function<void()> body);
   // What a client does. Actions of one actor keep their order.
   void act(unsigned actor, std::function<void()> action);
