@@ -13,6 +13,7 @@
 #include "child.h"
 #include "progress.h"
 #include "runner.h"
+#include "student_files.h"
 
 namespace grader {
 
@@ -66,6 +67,7 @@ class Checker {
       }
       if (interrupted() && result.tests.empty()) break;
       print_lab(result, report_, workspace_);
+      if (to_be_kept(result)) save_result(workspace_, result, options_.sanitizers ? "sanitizers" : platforms_.front().name);
       report_.labs.push_back(result);
       if (stop_at_first && !result.full()) break;
     }
@@ -80,6 +82,11 @@ class Checker {
   static std::string own_target(const Lab& lab) { return lab.name + "_test"; }
   bool has_own_chain(const Lab& lab) const {
     return !options_.solutions && !report_.one_test && lab.number > 1 && graded_target(lab) != own_target(lab);
+  }
+
+  // For `lab status`: only whole checks of the student's file.
+  bool to_be_kept(const LabResult& result) const {
+    return !options_.solutions && !report_.one_test && !interrupted() && result.problem != Problem::grader;
   }
 
   // All targets of a platform are built together: that uses every core. Whoever fails then has a build of its own.
@@ -101,6 +108,8 @@ class Checker {
     result.number = lab.number;
     result.name = lab.name;
     result.file = options_.solutions ? lab.solution_file() : lab.student_file();
+    result.file_hash = hash_of(read_text(workspace_.root / result.file));
+    keep_starter(workspace_, lab);
     try {
       if (!workspace_.has(lab.test_file())) throw GraderError(lab.test_file() + " is not there");
       for (const GradedTest& test : chosen(read_points(workspace_.root / "tests/points.json", lab.name))) {

@@ -12,6 +12,7 @@
 #include "points.h"
 #include "child.h"
 #include "progress.h"
+#include "student_cli.h"
 
 namespace {
 
@@ -91,6 +92,9 @@ int run_tool(std::vector<std::string> words) {
   bench_command->set_help_flag();
   bench_command->prefix_command();
 
+  std::function<int()> student_command;
+  add_student_commands(app, workspace, student_command, jobs);
+
   if (words.empty()) {
     std::fputs(app.help().c_str(), stdout);
     return kExitBadUsage;
@@ -105,11 +109,12 @@ int run_tool(std::vector<std::string> words) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && (*check_command || *test_command)) throw UsageError("options behind -- are for run, bots and bench");
+  if (!behind.empty() && (*check_command || *test_command || student_command)) throw UsageError("options behind -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
   check_options.platform = platform;
+  if (student_command) return student_command();
   if (*check_command) return check(workspace, check_options);
   if (*test_command) {
     if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");

@@ -48,6 +48,7 @@ struct LabResult {
   int number = 0;
   std::string name;                    // "lab03_overlapped_ex"
   std::string file;                    // the file that is graded, relative to the root
+  std::string file_hash;               // of its text before it was built
   std::vector<TestResult> tests;       // in the order of the manifest
   Problem problem = Problem::none;
   std::string problem_text;            // several lines are possible

@@ -1,0 +1,16 @@
+// The command line of the student's commands.
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include "student.h"
+
+namespace grader {
+
+// Adds the commands to `app`. When the parser meets one of them, it sets `chosen`, to be called after the parsing.
+// `app`, `workspace`, `chosen` and `jobs` must outlive the parsing and the call.
+void add_student_commands(CLI::App& app, const Workspace& workspace, std::function<int()>& chosen, unsigned& jobs);
+
+}  // namespace grader

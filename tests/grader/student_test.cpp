@@ -1,0 +1,108 @@
+// The tests of the student's commands.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "child.h"
+#include "student.h"
+#include "student_files.h"
+
+namespace grader {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStarter =
+    "// TODO 1: what it keeps.\nstruct Table::State {};\n\n// TODO 2: the table.\nint f() { not_started(\"lab01 TODO 2\"); }\n"
+    "int g() { not_started(\"lab01 TODO 2\"); }\n\n// TODO 3: the end.\nint h(int a) {\n  not_started(\"lab01 TODO 3\", a);\n}\n";
+
+TEST(Todos, AreThoseOfTheComments) {
+  EXPECT_EQ(todos_in(kStarter), (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(open_todos(kStarter), (std::vector<int>{1, 2, 3}));
+}
+
+TEST(Todos, AreWrittenWhenTheCallIsGone) {
+  EXPECT_EQ(open_todos("// TODO 1: what it keeps.\nstruct Table::State { int n; };\n// TODO 2\n// not_started(\"lab01 TODO 2\")\n"
+                       "int h() { not_started(\"lab01 TODO 3\"); }\n"),
+            std::vector<int>{3});
+  EXPECT_TRUE(open_todos("").empty());
+}
+
+// A checkout with one lab.
+class Student : public testing::Test {
+ protected:
+  Student() {
+    workspace_.root = folder_.path();
+    workspace_.build = folder_.path() / "build";
+    workspace_.labs = {{1, "lab01_accept", "accept"}};
+    fs::create_directories(folder_.path() / "lab01_accept");
+    fs::create_directories(folder_.path() / "solutions/lab01_accept");
+    write(kStarter);
+  }
+  void write(const std::string& text) { std::ofstream(file(), std::ios::binary) << text; }
+  fs::path file() const { return folder_.path() / lab().student_file(); }
+  const Lab& lab() const { return workspace_.labs.front(); }
+
+  void checked(int points) {
+    LabResult result;
+    result.name = lab().name;
+    result.file_hash = hash_of(read_text(file()));
+    const auto add = [&](const char* name, int worth, Verdict verdict) {
+      result.tests.push_back({});
+      result.tests.back().name = name;
+      result.tests.back().points = worth;
+      result.tests.back().verdict = verdict;
+    };
+    add("Lab01.First", points, Verdict::passed);
+    if (points < 100) add("Lab01.Second", 100 - points, Verdict::hang);
+    save_result(workspace_, result, "linux");
+  }
+  template <class Command>
+  std::string said(Command command, int expected) {
+    testing::internal::CaptureStdout();
+    const int code = command();
+    const std::string text = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(code, expected) << text;
+    return text;
+  }
+  std::string status_text() {
+    return said([&] { return status(workspace_); }, 0);
+  }
+  static bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+  PrivateFolder folder_;
+  Workspace workspace_;
+};
+
+TEST_F(Student, AResultIsKept) {
+  EXPECT_FALSE(saved_result(workspace_, lab()));
+  checked(40);
+  const auto result = saved_result(workspace_, lab());
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->earned, 40);
+  EXPECT_EQ(result->first_failure, "Lab01.Second");
+  EXPECT_EQ(result->verdict, "hang");
+  EXPECT_FALSE(result->full());
+  std::ofstream(workspace_.build / "results/lab01.json") << "damaged";
+  EXPECT_FALSE(saved_result(workspace_, lab()));
+}
+
+TEST_F(Student, StatusSaysWhatIsNext) {
+  EXPECT_TRUE(has(status_text(), "0/100  not started")) << status_text();
+  EXPECT_TRUE(has(status_text(), "Next: read lab01_accept/README.md"));
+  write("int written;\n");
+  EXPECT_TRUE(has(status_text(), "not checked yet"));
+  checked(40);
+  EXPECT_TRUE(has(status_text(), "[########............]  40/100  Lab01.Second: hang")) << status_text();
+  write("int changed;\n");
+  EXPECT_TRUE(has(status_text(), "changed since the last check")) << status_text();
+  EXPECT_TRUE(has(status_text(), "Next: ./lab check 1"));
+  checked(100);
+  EXPECT_TRUE(has(status_text(), "100/100  full points")) << status_text();
+  fs::remove(file());
+  EXPECT_TRUE(has(status_text(), "the file is not there"));
+}
+
+}  // namespace
+}  // namespace grader
