@@ -10,4 +10,13 @@ namespace grader {
 // The labs, their points of the last check, and the next step. Builds nothing.
 int status(const Workspace& workspace);
 
+struct HintOptions {
+  std::string lab;
+  int todo = 0;        // 0: the first that is not written yet
+  bool again = false;  // those that were shown before, and no new one
+  bool all = false;
+};
+// One hint more than the last time.
+int hint(const Workspace& workspace, const HintOptions& options);
+
 }  // namespace grader

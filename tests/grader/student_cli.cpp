@@ -1,11 +1,23 @@
 #include "student_cli.h"
 
+#include <memory>
+
 namespace grader {
 
 void add_student_commands(CLI::App& app, const Workspace& workspace, std::function<int()>& chosen, unsigned& jobs) {
   (void)jobs;
+  const std::string labs = std::to_string(workspace.labs.front().number) + " to " + std::to_string(workspace.labs.back().number);
   CLI::App* const status_command = app.add_subcommand("status", "the labs, their points of the last check, and the next step; builds nothing");
   status_command->callback([&] { chosen = [&] { return status(workspace); }; });
+
+  // The options live as long as the callbacks do.
+  const auto hint_options = std::make_shared<HintOptions>();
+  CLI::App* const hint_command = app.add_subcommand("hint", "a hint for a TODO, and one more each time; there are three for each");
+  hint_command->add_option("lab", hint_options->lab, labs)->required();
+  hint_command->add_option("todo", hint_options->todo, "the number of the TODO. Without it: the first that is not written yet")->check(CLI::Range(1, 99));
+  hint_command->add_flag("--again", hint_options->again, "the hints that were shown before, and no new one");
+  hint_command->add_flag("--all", hint_options->all, "all three");
+  hint_command->callback([=, &workspace, &chosen] { chosen = [=, &workspace] { return hint(workspace, *hint_options); }; });
 }
 
 }  // namespace grader

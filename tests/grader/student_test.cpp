@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "child.h"
+#include "hints.h"
+#include "points.h"
 #include "student.h"
 #include "student_files.h"
 
@@ -102,6 +104,61 @@ TEST_F(Student, StatusSaysWhatIsNext) {
   EXPECT_TRUE(has(status_text(), "100/100  full points")) << status_text();
   fs::remove(file());
   EXPECT_TRUE(has(status_text(), "the file is not there"));
+}
+
+TEST(Hints, EveryTodoOfTheStartersHasThree) {
+  const fs::path root = LAB_SOURCE_ROOT;
+  int labs = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("lab0", 0) != 0) continue;
+    ++labs;
+    const Lab lab{0, name, name.substr(6)};
+    const LabHints hints = read_hints(root / "tests/grader/hints.json", name);  // throws unless each has three
+    for (const int todo : todos_in(read_text(root / lab.student_file()))) {
+      EXPECT_EQ(hints.count(todo), 1u) << name << " TODO " << todo;
+    }
+    for (const auto& [todo, texts] : hints) {
+      for (const std::string& text : texts) EXPECT_GT(text.size(), 40u) << name << " TODO " << todo;
+    }
+  }
+  EXPECT_EQ(labs, 6);
+}
+
+TEST(Hints, TheHandoutSaysWhatAFailingTestMeans) {
+  const auto row = handout_row("# x\n| test | fails |\n| `AIsB`, `Other` | it is not | step 1 |\n", "Lab01.Other");
+  EXPECT_EQ(row, (std::vector<std::string>{"it is not", "step 1"}));
+  EXPECT_TRUE(handout_row("| `AIsB` | it is not | step 1 |\n", "Lab01.IsB").empty());
+}
+
+TEST_F(Student, OneHintMoreEachTime) {
+  fs::create_directories(folder_.path() / "tests/grader");
+  std::ofstream(folder_.path() / "tests/grader/hints.json") << R"({"lab01_accept":{"1":["q1","w1","c1"],"2":["q2","w2","c2"]}})";
+  HintOptions options{"1", 0, false, false};
+  const auto text = [&] { return said([&] { return hint(workspace_, options); }, 0); };
+  const std::string first = text();
+  EXPECT_TRUE(has(first, "TODO 1, hint 1 of 3\n    q1") && !has(first, "w1") && has(first, "One more: ./lab hint 1 1")) << first;
+  options.again = true;
+  EXPECT_TRUE(has(text(), "q1"));
+  EXPECT_FALSE(has(text(), "w1"));
+  options.again = false;
+  EXPECT_TRUE(has(text(), "w1"));
+  const std::string third = text();
+  EXPECT_TRUE(!has(third, "w1") && has(third, "c1") && has(third, "no further hint")) << third;
+  const std::string fourth = text();
+  EXPECT_TRUE(has(fourth, "q1") && has(fourth, "c1")) << fourth;
+
+  write("struct Table::State { int n; };\nint f() { not_started(\"lab01 TODO 2\"); }\n");
+  EXPECT_TRUE(has(text(), "TODO 2, hint 1 of 3"));
+  options.todo = 7;
+  EXPECT_THROW(hint(workspace_, options), UsageError);
+  options.todo = 0;
+  write("int all_is_written;\n");
+  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits for ever | step 2 |\n";
+  checked(40);
+  EXPECT_TRUE(has(text(), "    it waits for ever\n    Look at step 2."));
+  std::ofstream(folder_.path() / "tests/grader/hints.json") << R"({"lab01_accept":{"1":["q1"]}})";
+  EXPECT_THROW(hint(workspace_, options), GraderError);
 }
 
 }  // namespace
