@@ -38,6 +38,14 @@ bool stdout_is_terminal() {
 #endif
 }
 
+bool stdin_is_terminal() {
+#ifdef _WIN32
+  return ::_isatty(0) != 0;
+#else
+  return ::isatty(0) != 0;
+#endif
+}
+
 void enable_terminal() {
 #ifdef _WIN32
   const HANDLE console = ::GetStdHandle(STD_OUTPUT_HANDLE);

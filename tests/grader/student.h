@@ -19,4 +19,10 @@ struct HintOptions {
 // One hint more than the last time.
 int hint(const Workspace& workspace, const HintOptions& options);
 
+// The starter again. What is there is kept beside it: x.cpp.bak-1, x.cpp.bak-2 ... Asks first, unless `yes`.
+int reset(const Workspace& workspace, const std::string& lab, bool yes);
+
+// The student's file and the solution, as a unified diff. Only for a file with full points, unless `force`.
+int diff(const Workspace& workspace, const std::string& lab, bool force);
+
 }  // namespace grader

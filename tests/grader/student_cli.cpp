@@ -18,6 +18,18 @@ void add_student_commands(CLI::App& app, const Workspace& workspace, std::functi
   hint_command->add_flag("--again", hint_options->again, "the hints that were shown before, and no new one");
   hint_command->add_flag("--all", hint_options->all, "all three");
   hint_command->callback([=, &workspace, &chosen] { chosen = [=, &workspace] { return hint(workspace, *hint_options); }; });
+
+  const auto lab = std::make_shared<std::string>();
+  const auto sure = std::make_shared<bool>(false);
+  CLI::App* const reset_command = app.add_subcommand("reset", "the starter of a lab again; your file is kept beside it as x.cpp.bak-1, -2 ...");
+  reset_command->add_option("lab", *lab, labs)->required();
+  reset_command->add_flag("--yes", *sure, "do not ask");
+  reset_command->callback([=, &workspace, &chosen] { chosen = [=, &workspace] { return reset(workspace, *lab, *sure); }; });
+
+  CLI::App* const diff_command = app.add_subcommand("diff", "your file and the solution, when your file has full points");
+  diff_command->add_option("lab", *lab, labs)->required();
+  diff_command->add_flag("--force", *sure, "also without full points");
+  diff_command->callback([=, &workspace, &chosen] { chosen = [=, &workspace] { return diff(workspace, *lab, *sure); }; });
 }
 
 }  // namespace grader

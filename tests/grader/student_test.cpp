@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "child.h"
+#include "diff.h"
 #include "hints.h"
 #include "points.h"
 #include "student.h"
@@ -159,6 +160,62 @@ TEST_F(Student, OneHintMoreEachTime) {
   EXPECT_TRUE(has(text(), "    it waits for ever\n    Look at step 2."));
   std::ofstream(folder_.path() / "tests/grader/hints.json") << R"({"lab01_accept":{"1":["q1"]}})";
   EXPECT_THROW(hint(workspace_, options), GraderError);
+}
+
+TEST_F(Student, ResetKeepsWhatWasWritten) {
+  EXPECT_THROW(reset(workspace_, "1", true), GraderError);  // no git here, and nothing kept
+  keep_starter(workspace_, lab());
+  EXPECT_TRUE(has(said([&] { return reset(workspace_, "1", false); }, 0), "is the starter already"));
+  for (const std::string mine : {"int mine_1;\n", "int mine_2;\n"}) {
+    write(mine);
+    keep_starter(workspace_, lab());  // what is no starter is not kept
+    said([&] { return reset(workspace_, "1", true); }, 0);
+    EXPECT_EQ(read_text(file()), kStarter);
+  }
+  EXPECT_EQ(read_text(file().string() + ".bak-1"), "int mine_1;\n");
+  EXPECT_EQ(read_text(file().string() + ".bak-2"), "int mine_2;\n");
+  fs::remove(file());
+  said([&] { return reset(workspace_, "1", false); }, 0);  // nothing is lost, so nobody is asked
+  EXPECT_EQ(read_text(file()), kStarter);
+}
+
+TEST_F(Student, ResetFindsTheStarterBelowCommittedWork) {
+  const auto git = [&](std::vector<std::string> words) {
+    Command command;
+    command.args = {"git", "-C", folder_.path().string(), "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"};
+    command.args.insert(command.args.end(), words.begin(), words.end());
+    return run(command).ok();
+  };
+  if (!git({"init"})) GTEST_SKIP() << "there is no git";
+  ASSERT_TRUE(git({"add", "."}) && git({"commit", "-m", "starter"}));
+  write("int mine;\n");
+  ASSERT_TRUE(git({"commit", "-a", "-m", "mine"}));
+  said([&] { return reset(workspace_, "1", true); }, 0);
+  EXPECT_EQ(read_text(file()), kStarter);
+}
+
+TEST_F(Student, TheSolutionIsShownForFullPoints) {
+  std::ofstream(folder_.path() / lab().solution_file()) << "int solution;\n";
+  const auto text = [&](bool force, int expected) { return said([&] { return diff(workspace_, "1", force); }, expected); };
+  write("int mine;\n");
+  EXPECT_TRUE(has(text(false, 1), "was not checked yet"));
+  checked(40);
+  EXPECT_TRUE(has(text(false, 1), "40 of 100 points"));
+  EXPECT_FALSE(has(text(false, 1), "int solution"));
+  EXPECT_TRUE(has(text(true, 0), "-int mine;\n+int solution;\n"));
+  checked(100);
+  EXPECT_TRUE(has(text(false, 0), "+++ solutions/lab01_accept/accept.cpp"));
+  write("int changed;\n");
+  EXPECT_TRUE(has(text(false, 1), "has changed"));
+}
+
+TEST(Diff, IsUnified) {
+  const std::string first = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n";
+  EXPECT_TRUE(unified_diff(first, first, "a", "b").empty());
+  EXPECT_EQ(unified_diff(first, "1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n11\n12\n13\n", "a", "b"),
+            (std::vector<std::string>{"--- a", "+++ b", "@@ -2,7 +2,7 @@", " 2", " 3", " 4", "-5", "+five", " 6", " 7", " 8",
+                                      "@@ -11,4 +11,3 @@", " 11", " 12", " 13", "-14"}));
+  EXPECT_EQ(unified_diff("", "x\n", "a", "b"), (std::vector<std::string>{"--- a", "+++ b", "@@ -0,0 +1,1 @@", "+x"}));
 }
 
 }  // namespace

@@ -1,0 +1,121 @@
+// `lab diff`: the student's file beside the solution.
+#include "diff.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <sstream>
+
+#include "points.h"
+#include "progress.h"
+#include "student.h"
+#include "student_files.h"
+
+namespace grader {
+
+namespace {
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// "-3,7": where a part begins, and how many lines it has. A part without lines names the line before it.
+std::string range(char mark, std::size_t begin, std::size_t count) {
+  return mark + std::to_string(count == 0 ? begin : begin + 1) + "," + std::to_string(count);
+}
+
+}  // namespace
+
+std::vector<DiffLine> compare_lines(const std::string& first, const std::string& second) {
+  const std::vector<std::string> a = lines_of(first), b = lines_of(second);
+  // common[i][j]: how many lines a[i..] and b[j..] can have in common
+  std::vector<std::vector<std::uint32_t>> common(a.size() + 1, std::vector<std::uint32_t>(b.size() + 1));
+  for (std::size_t i = a.size(); i-- > 0;) {
+    for (std::size_t j = b.size(); j-- > 0;) {
+      common[i][j] = a[i] == b[j] ? common[i + 1][j + 1] + 1 : std::max(common[i + 1][j], common[i][j + 1]);
+    }
+  }
+  std::vector<DiffLine> lines;
+  std::size_t i = 0, j = 0;
+  while (i < a.size() || j < b.size()) {
+    if (i < a.size() && j < b.size() && a[i] == b[j]) {
+      lines.push_back({' ', a[i++]});
+      ++j;
+    } else if (i < a.size() && (j == b.size() || common[i + 1][j] >= common[i][j + 1])) {
+      lines.push_back({'-', a[i++]});
+    } else {
+      lines.push_back({'+', b[j++]});
+    }
+  }
+  return lines;
+}
+
+std::vector<std::string> unified_diff(const std::string& first, const std::string& second, const std::string& first_name,
+                                      const std::string& second_name) {
+  constexpr std::size_t kContext = 3;
+  const std::vector<DiffLine> lines = compare_lines(first, second);
+  std::vector<bool> shown(lines.size(), false);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].mark == ' ') continue;
+    const std::size_t begin = i < kContext ? 0 : i - kContext;
+    std::fill(shown.begin() + begin, shown.begin() + std::min(lines.size(), i + kContext + 1), true);
+  }
+  std::vector<std::string> result;
+  std::size_t a = 0, b = 0;  // lines of each before this one
+  for (std::size_t i = 0; i < lines.size();) {
+    if (!shown[i]) {  // then it is in both
+      ++i, ++a, ++b;
+      continue;
+    }
+    if (result.empty()) result = {"--- " + first_name, "+++ " + second_name};
+    const std::size_t a_begin = a, b_begin = b, head = result.size();
+    result.emplace_back();
+    for (; i < lines.size() && shown[i]; ++i) {
+      a += lines[i].mark != '+';
+      b += lines[i].mark != '-';
+      result.push_back(lines[i].mark + lines[i].text);
+    }
+    result[head] = "@@ " + range('-', a_begin, a - a_begin) + " " + range('+', b_begin, b - b_begin) + " @@";
+  }
+  return result;
+}
+
+int diff(const Workspace& workspace, const std::string& number, bool force) {
+  const Lab& lab = workspace.lab(number);
+  for (const std::string& file : {lab.solution_file(), lab.student_file()}) {
+    if (!workspace.has(file)) throw UsageError(file + " is not there");
+  }
+  const std::string text = read_text(workspace.root / lab.student_file());
+  const auto result = saved_result(workspace, lab);
+  if (!force) {
+    const std::string check = "./lab check " + std::to_string(lab.number);
+    std::string why;
+    if (!result) {
+      why = "your file was not checked yet";
+    } else if (result->hash != hash_of(text)) {
+      why = "your file has changed since its last check";
+    } else if (!result->full()) {
+      why = "your file has " + std::to_string(result->earned) + " of " + std::to_string(result->possible) + " points";
+    }
+    if (!why.empty()) {
+      std::printf("the solution is shown when your file has full points: %s\nNext: %s\n"
+                  "To see it now, and learn less: ./lab diff %d --force\n", why.c_str(), check.c_str(), lab.number);
+      return kExitNotFull;
+    }
+  }
+  const std::string solution = read_text(workspace.root / lab.solution_file());
+  const std::vector<std::string> lines = unified_diff(text, solution, lab.student_file(), lab.solution_file());
+  if (lines.empty()) std::printf("your file is the solution, line for line\n");
+  for (const std::string& line : lines) {
+    const bool heading = line.rfind("--- ", 0) == 0 || line.rfind("+++ ", 0) == 0;
+    const std::string shown = heading ? bold(line) : line[0] == '-' ? red(line) : line[0] == '+' ? green(line) : line[0] == '@' ? dim(line) : line;
+    std::printf("%s\n", shown.c_str());
+  }
+  std::printf("\nWhy the solution is written so: solutions/README.md\n");
+  return kExitFull;
+}
+
+}  // namespace grader

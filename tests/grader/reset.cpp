@@ -1,0 +1,93 @@
+// `lab reset`: the starter again.
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "child.h"
+#include "progress.h"
+#include "points.h"
+#include "student.h"
+#include "student_files.h"
+
+namespace grader {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_starter(const std::string& text) {
+  const std::vector<int> todos = todos_in(text);
+  return !todos.empty() && open_todos(text) == todos;
+}
+
+// What git says; empty when there is no git, or no repository.
+std::string git(const Workspace& workspace, std::vector<std::string> arguments) {
+  Command command;
+  command.args = {"git", "-C", workspace.root.string()};
+  command.args.insert(command.args.end(), arguments.begin(), arguments.end());
+  command.limit = 20;
+  const Ended ended = run(command);
+  return ended.ok() ? ended.output : "";
+}
+
+// The newest committed version that is still a starter: a student may have committed their own work over it.
+std::string committed_starter(const Workspace& workspace, const Lab& lab) {
+  std::istringstream commits(git(workspace, {"log", "--format=%H", "--", lab.student_file()}));
+  for (std::string commit; std::getline(commits, commit);) {
+    const std::string text = git(workspace, {"show", commit + ":./" + lab.student_file()});
+    if (is_starter(text)) return text;
+  }
+  return "";
+}
+
+fs::path free_backup(const fs::path& file) {
+  for (int i = 1;; ++i) {
+    const fs::path backup = file.string() + ".bak-" + std::to_string(i);
+    if (!fs::exists(backup)) return backup;
+  }
+}
+
+bool agreed(const Lab& lab) {
+  std::printf("%s becomes the starter again; what you wrote is kept beside it. Go on? [y/N] ", lab.student_file().c_str());
+  std::fflush(stdout);
+  std::string answer;
+  return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
+}
+
+}  // namespace
+
+int reset(const Workspace& workspace, const std::string& number, bool yes) {
+  const Lab& lab = workspace.lab(number);
+  const fs::path file = workspace.root / lab.student_file();
+  std::string starter = committed_starter(workspace, lab);
+  if (starter.empty()) starter = read_text(kept_starter(workspace, lab));
+  if (starter.empty()) {
+    throw GraderError("there is no starter of " + lab.student_file() +
+                      ": git does not have it, and no copy was kept. Take it from where you got the course");
+  }
+  const bool exists = fs::exists(file);
+  if (exists && read_text(file) == starter) {
+    std::printf("%s is the starter already\n", lab.student_file().c_str());
+    return kExitFull;
+  }
+  if (exists && !yes) {
+    if (!stdin_is_terminal()) throw UsageError("this takes away what is in " + lab.student_file() + "; if you mean it, add --yes");
+    if (!agreed(lab)) {
+      std::printf("nothing was changed\n");
+      return kExitNotFull;
+    }
+  }
+  if (exists) {
+    const fs::path backup = free_backup(file);
+    fs::copy_file(file, backup);  // throws: then nothing is lost
+    std::printf("what you wrote is in %s\n", workspace.shown(backup).c_str());
+  }
+  std::ofstream stream(file, std::ios::binary);
+  stream << starter;
+  if (!stream.flush()) throw GraderError(lab.student_file() + " cannot be written");
+  std::printf("%s is the starter again\nNext: read %s/README.md, then: ./lab check %d\n", lab.student_file().c_str(), lab.name.c_str(), lab.number);
+  return kExitFull;
+}
+
+}  // namespace grader
