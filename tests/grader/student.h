@@ -25,4 +25,7 @@ int reset(const Workspace& workspace, const std::string& lab, bool yes);
 // The student's file and the solution, as a unified diff. Only for a file with full points, unless `force`.
 int diff(const Workspace& workspace, const std::string& lab, bool force);
 
+// What the labs need of this machine: ok, missing or too old, and what to install. 0 when the native labs can be done.
+int doctor(const Workspace& workspace);
+
 }  // namespace grader

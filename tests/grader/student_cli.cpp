@@ -30,6 +30,10 @@ void add_student_commands(CLI::App& app, const Workspace& workspace, std::functi
   diff_command->add_option("lab", *lab, labs)->required();
   diff_command->add_flag("--force", *sure, "also without full points");
   diff_command->callback([=, &workspace, &chosen] { chosen = [=, &workspace] { return diff(workspace, *lab, *sure); }; });
+
+  CLI::App* const doctor_command = app.add_subcommand("doctor", "what this machine has of what the labs need, and what to install");
+  doctor_command->footer("Exit codes: 0 the native labs can be done here, 1 not yet.");
+  doctor_command->callback([&] { chosen = [&] { return doctor(workspace); }; });
 }
 
 }  // namespace grader

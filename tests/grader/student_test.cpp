@@ -6,6 +6,7 @@
 
 #include "child.h"
 #include "diff.h"
+#include "doctor.h"
 #include "hints.h"
 #include "points.h"
 #include "student.h"
@@ -216,6 +217,39 @@ TEST(Diff, IsUnified) {
             (std::vector<std::string>{"--- a", "+++ b", "@@ -2,7 +2,7 @@", " 2", " 3", " 4", "-5", "+five", " 6", " 7", " 8",
                                       "@@ -11,4 +11,3 @@", " 11", " 12", " 13", "-14"}));
   EXPECT_EQ(unified_diff("", "x\n", "a", "b"), (std::vector<std::string>{"--- a", "+++ b", "@@ -0,0 +1,1 @@", "+x"}));
+}
+
+TEST(Doctor, ReadsVersions) {
+  using Version = std::vector<int>;
+  EXPECT_EQ(version_in("g++ (Debian 12.2.0-14+deb12u1) 12.2.0\nCopyright (C) 2022"), (Version{12, 2, 0}));
+  EXPECT_EQ(version_in("cmake version 3.25.1"), (Version{3, 25, 1}));
+  EXPECT_EQ(version_in("wine-8.0 (Debian 8.0~repack-4)"), (Version{8, 0}));
+  EXPECT_EQ(version_in("1.11.1\n"), (Version{1, 11, 1}));
+  EXPECT_EQ(version_in("12-posix"), Version{12});
+  EXPECT_TRUE(version_in("none").empty());
+}
+
+TEST(Doctor, JudgesVersions) {
+  EXPECT_EQ(judge_program("a", "", {1}, "a", true).state, Finding::State::missing);
+  EXPECT_EQ(judge_program("a", "cmake version 3.24.0", {3, 24}, "a", true).state, Finding::State::ok);
+  EXPECT_EQ(judge_program("a", "cmake version 3.9.6", {3, 24}, "a", true).state, Finding::State::too_old);
+  EXPECT_EQ(judge_program("a", "cmake version 3.9.6", {3, 24}, "a", true).detail, "3.9.6, must be 3.24 or newer");
+  EXPECT_EQ(judge_program("a", "it runs", {}, "a", true).state, Finding::State::ok);
+}
+
+TEST(Doctor, OnlyWhatIsNeededCounts) {
+  const Finding there{"CMake", Finding::State::ok, "3.25", "cmake", true};
+  const auto text = [&](Finding second, int expected) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(print_findings({there, second}), expected);
+    return testing::internal::GetCapturedStdout();
+  };
+  const std::string without_wine = text({"Wine", Finding::State::missing, "", "wine", false}, 0);
+  EXPECT_NE(without_wine.find("apt-get install wine"), std::string::npos) << without_wine;
+  const std::string without_ninja = text({"Ninja", Finding::State::too_old, "1.2", "ninja-build", true}, 1);
+  EXPECT_NE(without_ninja.find("too old  Ninja"), std::string::npos) << without_ninja;
+  EXPECT_NE(without_ninja.find("apt-get install ninja-build"), std::string::npos);
+  EXPECT_EQ(try_loopback(), "");
 }
 
 }  // namespace
