@@ -28,4 +28,7 @@ int diff(const Workspace& workspace, const std::string& lab, bool force);
 // What the labs need of this machine: ok, missing or too old, and what to install. 0 when the native labs can be done.
 int doctor(const Workspace& workspace);
 
+// Checks whenever the student's file is saved, the test that failed last first. Ctrl+C ends it.
+int watch(const Workspace& workspace, const std::string& lab, unsigned jobs);
+
 }  // namespace grader

@@ -5,7 +5,6 @@
 namespace grader {
 
 void add_student_commands(CLI::App& app, const Workspace& workspace, std::function<int()>& chosen, unsigned& jobs) {
-  (void)jobs;
   const std::string labs = std::to_string(workspace.labs.front().number) + " to " + std::to_string(workspace.labs.back().number);
   CLI::App* const status_command = app.add_subcommand("status", "the labs, their points of the last check, and the next step; builds nothing");
   status_command->callback([&] { chosen = [&] { return status(workspace); }; });
@@ -34,6 +33,11 @@ void add_student_commands(CLI::App& app, const Workspace& workspace, std::functi
   CLI::App* const doctor_command = app.add_subcommand("doctor", "what this machine has of what the labs need, and what to install");
   doctor_command->footer("Exit codes: 0 the native labs can be done here, 1 not yet.");
   doctor_command->callback([&] { chosen = [&] { return doctor(workspace); }; });
+
+  CLI::App* const watch_command = app.add_subcommand("watch", "checks a lab whenever you save your file, the failing test first; Ctrl+C ends it");
+  watch_command->add_option("lab", *lab, labs)->required();
+  watch_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
+  watch_command->callback([=, &workspace, &chosen, &jobs] { chosen = [=, &workspace, &jobs] { return watch(workspace, *lab, jobs); }; });
 }
 
 }  // namespace grader

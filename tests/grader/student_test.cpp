@@ -1,7 +1,7 @@
 // The tests of the student's commands.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <chrono>
 #include <fstream>
 
 #include "child.h"
@@ -11,6 +11,7 @@
 #include "points.h"
 #include "student.h"
 #include "student_files.h"
+#include "watch.h"
 
 namespace grader {
 namespace {
@@ -250,6 +251,28 @@ TEST(Doctor, OnlyWhatIsNeededCounts) {
   EXPECT_NE(without_ninja.find("too old  Ninja"), std::string::npos) << without_ninja;
   EXPECT_NE(without_ninja.find("apt-get install ninja-build"), std::string::npos);
   EXPECT_EQ(try_loopback(), "");
+}
+
+TEST_F(Student, AWatchSeesASave) {
+  FileWatch watched(file());
+  EXPECT_FALSE(watched.changed());
+  auto time = fs::last_write_time(file());
+  const auto save = [&](const std::string& text) {
+    write(text);
+    fs::last_write_time(file(), time += std::chrono::seconds(1));  // clocks of file systems may be coarse
+  };
+  save("int mine;\n");
+  EXPECT_TRUE(watched.changed());
+  EXPECT_FALSE(watched.changed());
+  save("int mine;\n");  // saved, but the same
+  EXPECT_FALSE(watched.changed());
+  fs::remove(file());
+  EXPECT_FALSE(watched.changed());
+  save("");  // half way through a save
+  EXPECT_FALSE(watched.changed());
+  write("int more;\n");
+  fs::last_write_time(file(), time);
+  EXPECT_TRUE(watched.changed());
 }
 
 }  // namespace

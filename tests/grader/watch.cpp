@@ -1,0 +1,68 @@
+// `lab watch`: checks whenever the student saves.
+#include "watch.h"
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "child.h"
+#include "commands.h"
+#include "progress.h"
+#include "student.h"
+#include "student_files.h"
+
+namespace grader {
+
+namespace {
+
+// The test that failed last time comes first: it is what the student works on. When it passes, all of them.
+void check_again(const Workspace& workspace, const Lab& lab, unsigned jobs) {
+  CheckOptions options;
+  options.lab = std::to_string(lab.number);
+  options.jobs = jobs;
+  const auto result = saved_result(workspace, lab);
+  if (result && !result->first_failure.empty()) {
+    options.test = result->first_failure;
+    try {
+      if (check(workspace, options) != kExitFull) return;
+      std::printf("\n%s passes now; here are all tests\n", options.test.c_str());
+    } catch (const UsageError&) {  // the course was renewed, and has no such test any more
+    }
+    options.test.clear();
+  }
+  if (!interrupted()) check(workspace, options);
+}
+
+}  // namespace
+
+FileWatch::FileWatch(std::filesystem::path file) : file_(std::move(file)) { changed(); }
+
+bool FileWatch::changed() {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(file_, error);
+  if (error || time == time_) return false;
+  const std::string text = read_text(file_);
+  if (text.empty()) return false;
+  time_ = time;
+  const std::string before = std::exchange(hash_, hash_of(text));
+  return hash_ != before;
+}
+
+int watch(const Workspace& workspace, const std::string& number, unsigned jobs) {
+  constexpr auto kPause = std::chrono::milliseconds(200);
+  const Lab& lab = workspace.lab(number);
+  const std::filesystem::path file = workspace.root / lab.student_file();
+  if (!workspace.has(lab.student_file())) throw UsageError(lab.student_file() + " is not there. Take the starter: lab reset " + number);
+  FileWatch watched(file);
+  check_again(workspace, lab, jobs);
+  while (!interrupted()) {
+    std::printf("\n%s\n", dim("waiting until you save " + lab.student_file() + "; Ctrl+C ends this").c_str());
+    std::fflush(stdout);
+    while (!interrupted() && !watched.changed()) std::this_thread::sleep_for(kPause);
+    if (!interrupted()) check_again(workspace, lab, jobs);
+  }
+  return kExitFull;  // Ctrl+C is how it ends
+}
+
+}  // namespace grader
