@@ -60,7 +60,7 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     if (report.one_test) return "";
     if (report.solutions) return "";
     for (const Lab& next : workspace.labs) {
-      if (next.number == lab.number + 1) return "full points. Read " + next.name + "/README.md, then: ./lab check " + std::to_string(next.number);
+      if (next.number == lab.number + 1) return "full points; ./lab diff " + std::to_string(lab.number) + " shows the solution. Read " + next.name + "/README.md, then: ./lab check " + std::to_string(next.number);
     }
     return "full points, and the last lab. Try it: ./lab run " + std::to_string(lab.number);
   }
@@ -71,7 +71,7 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
   if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
   if (failure->verdict == Verdict::not_started) {
     const std::string place = place_of(todo_of(failure->output), workspace);
-    if (!place.empty()) return "open " + place + ", then: " + again;
+    if (!place.empty()) return "open " + place + " (stuck? ./lab hint " + std::to_string(lab.number) + "), then: " + again;
   }
   return "correct " + lab.file + ", then: " + again;
 }

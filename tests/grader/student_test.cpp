@@ -3,6 +3,9 @@
 
 #include <chrono>
 #include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 #include "child.h"
 #include "diff.h"
@@ -273,6 +276,42 @@ TEST_F(Student, AWatchSeesASave) {
   write("int more;\n");
   fs::last_write_time(file(), time);
   EXPECT_TRUE(watched.changed());
+}
+
+// The words between the brackets of each "name=(a b c)" of the script `lab`.
+std::set<std::string> packages_of_lab(const std::string& script) {
+  std::set<std::string> packages;
+  for (const std::string name : {"\nnative=(", "\nwine=(", "\nbench=("}) {
+    const std::size_t begin = script.find(name);
+    if (begin == std::string::npos) continue;
+    std::istringstream words(script.substr(begin + name.size(), script.find(')', begin) - begin - name.size()));
+    for (std::string word; words >> word;) packages.insert(word);
+  }
+  return packages;
+}
+
+TEST(Editor, TheContainerHasWhatLabInstalls) {
+  const fs::path root = LAB_SOURCE_ROOT;
+  const std::set<std::string> packages = packages_of_lab(read_text(root / "lab"));
+  EXPECT_GE(packages.size(), 11u);
+  std::istringstream words(read_text(root / ".devcontainer/Dockerfile"));
+  const std::set<std::string> installed{std::istream_iterator<std::string>(words), {}};
+  for (const std::string& package : packages) EXPECT_EQ(installed.count(package), 1u) << package;
+}
+
+TEST(Editor, EveryLabHasItsTasks) {
+  const fs::path root = LAB_SOURCE_ROOT;
+  const std::string tasks = read_text(root / ".vscode/tasks.json"), launch = read_text(root / ".vscode/launch.json");
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("lab0", 0) != 0) continue;
+    const std::string number = name.substr(4, 1);
+    for (const std::string label : {"check lab ", "run lab ", "build the tests of lab "}) {
+      EXPECT_NE(tasks.find("\"" + label + number + "\""), std::string::npos) << label << number;
+    }
+    EXPECT_NE(tasks.find("--target " + name + "_graded_test\""), std::string::npos) << name;
+    EXPECT_NE(launch.find("/" + name + "_graded_test\""), std::string::npos) << name;
+  }
 }
 
 }  // namespace
