@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 
 #include "judge.h"
@@ -70,8 +71,9 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
   if (failure == nullptr) return again;
   if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
   if (failure->verdict == Verdict::not_started) {
-    const std::string place = place_of(todo_of(failure->output), workspace);
-    if (!place.empty()) return "open " + place + " (stuck? ./lab hint " + std::to_string(lab.number) + "), then: " + again;
+    const std::string todo = todo_of(failure->output);  // "lab03 TODO 2"
+    const std::string place = place_of(todo, workspace);
+    if (!place.empty()) return "open " + place + " (stuck? ./lab hint " + std::to_string(std::atoi(todo.c_str() + 3)) + "), then: " + again;
   }
   return "correct " + lab.file + ", then: " + again;
 }

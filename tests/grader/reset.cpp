@@ -74,8 +74,8 @@ int reset(const Workspace& workspace, const std::string& number, bool yes) {
   if (exists && !yes) {
     if (!stdin_is_terminal()) throw UsageError("this takes away what is in " + lab.student_file() + "; if you mean it, add --yes");
     if (!agreed(lab)) {
-      std::printf("nothing was changed\n");
-      return kExitNotFull;
+      std::printf("%snothing was changed\n", interrupted() ? "\n" : "");
+      return interrupted() ? kExitInterrupted : kExitNotFull;
     }
   }
   if (exists) {
