@@ -611,7 +611,7 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
 
 LAB_TEST(Lab04, EveryByteComesBackInOrder, "N7, N15", "lab04_worker/README.md#check-it") {
   for_each_seed(3, [](std::uint64_t seed) {
-    const unsigned workers = 1u << (seed - 1) % 3;
+    const unsigned workers = 4u >> (seed - 1) % 3;  // 4 first: under a sanitizer only one seed is played
     STEP(std::to_string(workers) + " workers; 16 clients send at once, in pieces of many sizes");
     const Shaker shaker(seed);
     TestServer server;
