@@ -20,6 +20,20 @@ struct CheckOptions {
 };
 int check(const Workspace& workspace, const CheckOptions& options);
 
+struct GradeOptions {
+  std::vector<std::string> paths;
+  std::vector<std::string> labs;  // numbers; empty: all
+  std::string platform;           // empty: the default
+  std::string seed;
+  std::string out;                // the folder of the results; empty: build/grades
+  double timeout = 0;             // seconds for each test; 0: its own limit
+  bool fresh = false;             // also what was graded before
+  bool without_sandbox = false;   // where bubblewrap does not run: with limits only
+  unsigned jobs = 1;
+};
+// Grades submissions in a sandbox; takes from each only the student's files.
+int grade(const Workspace& workspace, const GradeOptions& options);
+
 // Builds a program quietly, then becomes it.
 int run_target(const Workspace& workspace, const std::string& platform, const std::string& target,
                const std::vector<std::string>& arguments, unsigned jobs);

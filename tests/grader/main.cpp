@@ -60,6 +60,21 @@ int run_tool(std::vector<std::string> words) {
       ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
   check_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
+  GradeOptions grade_options;
+  CLI::App* grade_command = app.add_subcommand("grade", "grade submissions of students in a sandbox, for instructors");
+  grade_command->add_option("path", grade_options.paths, "a submission (a folder or repository with the students' files, or a .zip or .tar.gz\nof it), or a class: a folder of submissions")->required();
+  grade_command->add_option("--labs", grade_options.labs, "only these: 1,2,3")->delimiter(',');
+  grade_command->add_option("--platform", platform, "linux, asan or tsan");
+  grade_command->add_option("--seed", grade_options.seed, "what the tests draw their order and sizes from")
+      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
+  grade_command->add_option("--timeout", grade_options.timeout, "seconds for each test, instead of its own limit")->check(CLI::Range(1, 3600));
+  grade_command->add_option("--out", grade_options.out, "the folder of the results; it is build/grades by default");
+  grade_command->add_flag("--fresh", grade_options.fresh, "grade again what was graded before");
+  grade_command->add_flag("--without-sandbox", grade_options.without_sandbox, "where bubblewrap does not run: with resource limits only. Not for strangers' code");
+  grade_command->add_option("--jobs", jobs, "tests at once, of one submission")->check(CLI::Range(1, 256));
+  grade_command->footer("Example: lab grade class/ --jobs 4\nInterrupted, the same command goes on where it stopped. The exit code is 0 when all are graded, whatever\n"
+                        "their points; 5 for a fault of the course, 130 when interrupted.");
+
   bool solution = false;
   CLI::App* run_command = app.add_subcommand("run", "build a lab's program and run it; options for it go behind --");
   run_command->add_option("lab", lab, labs)->required();
@@ -109,13 +124,18 @@ int run_tool(std::vector<std::string> words) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && (*check_command || *test_command || student_command)) throw UsageError("options behind -- are for run, bots and bench");
+  if (!behind.empty() && (*check_command || *test_command || *grade_command || student_command)) throw UsageError("options behind -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
   check_options.platform = platform;
   if (student_command) return student_command();
   if (*check_command) return check(workspace, check_options);
+  if (*grade_command) {
+    grade_options.platform = platform;
+    grade_options.jobs = jobs;
+    return grade(workspace, grade_options);
+  }
   if (*test_command) {
     if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");
     if (*soak_option) {

@@ -42,7 +42,7 @@ struct TestResult {
 };
 
 // Why the tests of a lab could not be run at all.
-enum class Problem { none, build, grader };
+enum class Problem { none, build, grader, missing };  // missing: the file was not handed in
 
 struct LabResult {
   int number = 0;

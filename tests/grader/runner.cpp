@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <random>
 #include <thread>
 
 namespace grader {
@@ -18,20 +20,36 @@ std::string read_file(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+// A report that was prepared before the test ran does not know its name.
+std::string secret_name() {
+  static std::random_device random;
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  char name[64];
+  std::snprintf(name, sizeof name, "report-%08x%08x.json", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
+  return name;
+}
+
 // Runs the program in a folder of its own; GoogleTest's report is a file in it, so nobody else's can be taken for it.
 Ended run_program(const TestProgram& program, const std::string& option, double limit, std::string& report) {
   const PrivateFolder folder;
+  const std::filesystem::path report_file = folder.path() / secret_name();
   Command command;
   command.args = program.platform.runner;
   command.args.push_back(program.file.string());
   command.args.push_back(option);
-  command.args.push_back("--gtest_output=json:report.json");
+  command.args.push_back("--gtest_output=json:" + report_file.filename().string());
   command.args.push_back("--gtest_color=no");
   command.dir = folder.path();
   command.env = program.platform.env;
   command.limit = limit;
+  if (program.guard) {
+    std::ofstream(report_file).close();
+    std::filesystem::permissions(report_file, std::filesystem::perms::all);
+    command = program.guard(command, folder.path(), report_file);
+  }
   Ended ended = run(command);
-  report = read_file(folder.path() / "report.json");
+  report = read_file(report_file);
   return ended;
 }
 

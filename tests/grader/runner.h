@@ -14,6 +14,10 @@ namespace grader {
 struct TestProgram {
   std::filesystem::path file;
   Platform platform;
+  // Code that is not trusted: makes the command that runs `command` in a box. It may write into `folder`, which is empty
+  // at the end, and the file `report`, which is there.
+  using Guard = std::function<Command(const Command& command, const std::filesystem::path& folder, const std::filesystem::path& report)>;
+  Guard guard = nullptr;
 };
 
 // The tests a program has. Empty when it cannot say; `why` then holds its output.

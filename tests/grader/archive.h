@@ -1,0 +1,20 @@
+// Unpacks what students hand in, with unzip and tar in the sandbox.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox.h"
+#include "workspace.h"
+
+namespace grader {
+
+// Takes the students' files, and only these, into the empty folder `into`. Returns why the archive is refused; empty:
+// it was not. What lies in `into` then is still a stranger's: there may be links in it.
+std::string unpack(const std::filesystem::path& archive, const std::vector<Lab>& labs, const Sandbox& sandbox,
+                   const std::filesystem::path& into);
+
+// Why this list of names, one a line, is refused; empty: it is not.
+std::string refuse_names(const std::string& list);
+
+}  // namespace grader

@@ -1,0 +1,66 @@
+// What does not depend on the student, built once; and a student's file compiled and linked with it in the sandbox.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "build.h"
+#include "points.h"
+#include "runner.h"
+#include "sandbox.h"
+
+namespace grader {
+
+// How one lab's programs are made: Ninja's own commands for the reference solution, with the student's file in its place.
+struct LabKit {
+  Lab lab;
+  std::vector<GradedTest> tests;
+  std::vector<std::string> compile;                         // without -o and -c
+  std::vector<std::filesystem::path> headers;               // all that the compiler may see of the project
+  struct Link {
+    std::string program;                                    // "lab03_overlapped_ex_graded_test"
+    std::vector<std::string> args;                          // kOwnObject and kOutput stand for theirs
+    std::vector<std::filesystem::path> inputs;
+  };
+  std::vector<Link> links;                                  // the test program and the lab's program
+};
+
+struct StudentBuild {
+  bool ok = false;
+  bool interrupted = false;
+  std::string error;               // what the compiler says, bounded
+  std::vector<std::string> notes;  // what somebody should look at
+};
+
+class GradeKit {
+ public:
+  // Throws GraderError when the project itself does not build.
+  GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
+
+  const std::vector<LabKit>& labs() const { return kits_; }
+  std::string fingerprint() const;  // another one when the tests or the given code are others
+
+  // Compiles the file once, links it with the rest; the programs lie in `bin`, an empty folder.
+  StudentBuild build_student(const LabKit& kit, const std::filesystem::path& file, const std::filesystem::path& bin, const Sandbox& sandbox) const;
+
+  // The test program in `bin`. It runs in the sandbox, each test in a box of its own. `sandbox` must outlive it.
+  TestProgram program(const LabKit& kit, const std::filesystem::path& bin, const Sandbox& sandbox) const;
+
+ private:
+  LabKit make_kit(const Lab& lab, const std::string& commands) const;
+
+  const Workspace& workspace_;
+  const Platform platform_;
+  const std::filesystem::path folder_;
+  std::vector<LabKit> kits_;
+};
+
+// The words of a command line as a shell would split it; for what CMake writes.
+std::vector<std::string> split_command(const std::string& line);
+
+// FNV-1a, as 16 digits: tells files that differ, and is not meant to stop anybody.
+std::string hash_of(const std::string& text);
+std::string read_all(const std::filesystem::path& file);
+
+}  // namespace grader

@@ -1,0 +1,54 @@
+// The result of `lab grade`: one model. results.json keeps it; every other face is made from it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model.h"
+#include "workspace.h"
+
+namespace grader {
+
+struct Grade {
+  std::string name;
+  std::string key;                 // hash of all that it depends on: a grade with the same key need not be taken again
+  std::vector<std::string> notes;  // what was refused, what somebody should look at
+  std::vector<LabResult> labs;
+  double seconds = 0;
+
+  int earned() const {
+    int sum = 0;
+    for (const LabResult& lab : labs) sum += lab.earned();
+    return sum;
+  }
+};
+
+struct ClassReport {
+  std::string platform, sandbox, seed;
+  std::vector<std::string> labs;
+  std::vector<Grade> grades;         // finished ones, in the order of the submissions
+  std::vector<std::string> missing;  // names of those that are not graded yet
+
+  bool complete() const { return missing.empty(); }
+  int possible() const;  // of one submission
+};
+
+// tests/grader/results.schema.json describes it. Text that is no UTF-8 is made so.
+std::string to_json(const ClassReport& report);
+std::string to_csv(const ClassReport& report);    // one line a submission; no cell is a formula
+std::string to_junit(const ClassReport& report);  // one suite for each submission and lab
+
+// One grade, for going on after an interruption. Nothing when the text is not one.
+std::string to_json(const Grade& grade);
+std::optional<Grade> grade_from_json(const std::string& text);
+
+void print_class(const ClassReport& report);
+
+// A stranger's text for a terminal: one line, no control characters, not endless.
+std::string plain_line(const std::string& text, std::size_t most = 200);
+
+// Written beside the file, then put in its place: a reader sees the old one or the new one.
+void write_whole(const std::filesystem::path& file, const std::string& text);
+
+}  // namespace grader

@@ -1,0 +1,124 @@
+#include "sandbox.h"
+
+#include <cmath>
+
+#include <unistd.h>
+
+namespace grader {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Args = std::vector<std::string>;
+
+void add(Args& args, std::initializer_list<std::string> more) { args.insert(args.end(), more); }
+
+// As root a box is run by one of these, so that the limit of processes holds: the kernel does not apply it to root.
+// Each box has another one, for the limit counts all processes of a user.
+constexpr unsigned kFirstUser = 1'946'000'000;
+constexpr unsigned kUsers = 4096;
+
+void add_system(Args& args) {
+  add(args, {"--ro-bind", "/usr", "/usr"});
+  for (const std::string folder : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
+    std::error_code error;
+    if (fs::is_symlink(folder, error)) {
+      add(args, {"--symlink", fs::read_symlink(folder, error).string(), folder});
+    } else if (fs::exists(folder, error)) {
+      add(args, {"--ro-bind", folder, folder});
+    }
+  }
+  for (const std::string file : {"/etc/alternatives", "/etc/ld.so.cache"}) add(args, {"--ro-bind-try", file, file});
+}
+
+std::string in_seconds(double seconds) { return std::to_string(static_cast<long>(std::ceil(seconds)) + 1); }
+
+// Limits that each process of the box has, and hands on to what it starts.
+void add_limits(Args& args, const Limits& limits) {
+  add(args, {"choom", "-n", "1000", "--"});  // when memory runs out, this goes first
+  add(args, {"prlimit", "--core=0", "--cpu=" + in_seconds(limits.seconds), "--fsize=" + std::to_string(limits.file),
+             "--nproc=" + std::to_string(limits.processes), "--nofile=" + std::to_string(limits.open_files)});
+  if (limits.memory > 0) args.push_back("--as=" + std::to_string(limits.memory));
+  args.push_back("--");
+}
+
+}  // namespace
+
+Sandbox::Sandbox() {
+  if (::geteuid() == 0) {
+    identity_ = Identity::another_user;
+    if (works()) return;
+  }
+  identity_ = Identity::own_namespace;
+  if (works()) return;
+  kind_ = Kind::limits_only;
+}
+
+bool Sandbox::works() const {
+  const PrivateFolder folder;
+  Command command;
+  command.args = {"true"};
+  Box box;
+  box.scratch = folder.path();
+  box.limits.seconds = 10;
+  return run(wrap(command, box)).ok();
+}
+
+std::string Sandbox::description() const {
+  if (kind_ == Kind::limits_only) {
+    return "resource limits only: bubblewrap does not run here, so a submission sees this computer's files and network";
+  }
+  return "bubblewrap: no network but a loopback of its own, no files but its own and the system's";
+}
+
+std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) const {
+  Args args = {"bwrap", "--die-with-parent", "--new-session", "--clearenv", "--unshare-ipc", "--unshare-pid", "--unshare-net",
+               "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"};
+  if (identity_ == Identity::own_namespace) {
+    add(args, {"--unshare-user", "--cap-drop", "ALL"});
+  } else {
+    add(args, {"--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"});
+  }
+  add_system(args);
+  const std::string size = std::to_string(box.limits.disk);
+  add(args, {"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/tmp"});
+  if (!box.scratch.empty()) add(args, {"--perms", "0777", "--size", size, "--tmpfs", box.scratch.string()});
+  for (const fs::path& path : box.read_only) add(args, {"--ro-bind", path.string(), path.string()});
+  for (const fs::path& path : box.writable) add(args, {"--bind", path.string(), path.string()});
+  add(args, {"--remount-ro", "/", "--remount-ro", "/dev"});  // what is left has no size of its own
+  add(args, {"--chdir", dir.empty() ? "/tmp" : dir});
+  return args;
+}
+
+Command Sandbox::wrap(const Command& inner, const Box& box) const {
+  const std::vector<std::pair<std::string, std::string>> basic = {
+      {"PATH", "/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
+      {"TMPDIR", box.scratch.empty() ? "/tmp" : box.scratch.string()}};
+  Command outer = inner;
+  outer.env.clear();
+  outer.limit = box.limits.seconds;
+  Args& args = outer.args;
+  if (kind_ == Kind::bubblewrap) {
+    args = walls(box, inner.dir.string());
+    outer.dir.clear();
+    for (const auto& vars : {basic, inner.env}) {
+      for (const auto& [name, value] : vars) add(args, {"--setenv", name, value});
+    }
+    args.push_back("--");
+    if (identity_ == Identity::another_user) {
+      const std::string user = std::to_string(kFirstUser + boxes_++ % kUsers);
+      add(args, {"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"});
+    }
+  } else {
+    args = {"env", "-i"};
+    for (const auto& vars : {basic, inner.env}) {
+      for (const auto& [name, value] : vars) args.push_back(name + "=" + value);
+    }
+  }
+  add_limits(args, box.limits);
+  args.insert(args.end(), inner.args.begin(), inner.args.end());
+  return outer;
+}
+
+}  // namespace grader

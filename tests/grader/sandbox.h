@@ -1,0 +1,55 @@
+// A box for code that nobody trusts: a submission's compiler run, its link, each of its tests. By bubblewrap where that
+// works; where it does not, by resource limits alone, and the report says so.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "child.h"
+
+namespace grader {
+
+struct Limits {
+  double seconds = 60;                  // by the clock; also of CPU time, for each process
+  std::uint64_t memory = 0;             // bytes of address space of each process; 0: none (sanitizers reserve terabytes)
+  std::uint64_t file = 16 << 20;        // bytes of one file
+  std::uint64_t disk = 64 << 20;        // bytes of all files in the scratch folder
+  unsigned processes = 1024;            // and threads
+  unsigned open_files = 4096;
+};
+
+// What a command sees beside the system's programs and libraries. Every path is the same inside and outside.
+struct Box {
+  std::vector<std::filesystem::path> read_only;  // files or folders
+  std::vector<std::filesystem::path> writable;   // files or folders, on the real disk
+  std::filesystem::path scratch;                 // an empty folder in memory, gone at the end
+  Limits limits;
+};
+
+class Sandbox {
+ public:
+  enum class Kind { bubblewrap, limits_only };
+
+  Sandbox();  // probes what this system allows; that takes some milliseconds
+  Kind kind() const { return kind_; }
+  std::string description() const;  // one line for people and reports
+
+  // The command that runs `inner` in the box. Its environment is empty but for PATH, HOME, LANG, TMPDIR and inner.env.
+  // Its network is a loopback of its own; it sees no process but its own.
+  Command wrap(const Command& inner, const Box& box) const;
+
+ private:
+  enum class Identity { own_namespace, another_user };
+
+  std::vector<std::string> walls(const Box& box, const std::string& dir) const;  // bwrap and its options
+  bool works() const;
+
+  Kind kind_ = Kind::bubblewrap;
+  Identity identity_ = Identity::own_namespace;
+  mutable std::atomic<unsigned> boxes_{0};
+};
+
+}  // namespace grader
