@@ -188,6 +188,9 @@ StudentBuild GradeKit::build_student(const LabKit& kit, const fs::path& file, co
     const Ended ended = run(sandbox.wrap(command, mine));
     result.interrupted = ended.how == Ended::How::interrupted;
     if (ended.how == Ended::How::timed_out) result.error = "the compiler did not end within " + std::to_string(static_cast<int>(box.limits.seconds)) + " s\n";
+    for (const std::string wall : {"bwrap: ", "setpriv: ", "prlimit: ", "choom: "}) {
+      if (!ended.ok() && ended.output.rfind(wall, 0) == 0) throw GraderError("the sandbox does not start the compiler: " + bounded(ended.output));
+    }
     if (!ended.ok() && result.error.empty()) {
       std::string text = ended.error + ended.output;
       for (std::size_t at; (at = text.find(folder.path().string() + "/")) != std::string::npos;) text.erase(at, folder.path().string().size() + 1);

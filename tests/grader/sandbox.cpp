@@ -1,6 +1,7 @@
 #include "sandbox.h"
 
 #include <cmath>
+#include <set>
 
 #include <unistd.h>
 
@@ -30,6 +31,13 @@ void add_system(Args& args) {
     }
   }
   for (const std::string file : {"/etc/alternatives", "/etc/ld.so.cache"}) add(args, {"--ro-bind-try", file, file});
+}
+
+// bwrap makes parents that only root may enter; the one who runs in the box must come through.
+void add_parents(Args& args, const fs::path& path, std::set<fs::path>& made) {
+  if (!path.has_relative_path() || !made.insert(path).second) return;
+  add_parents(args, path.parent_path(), made);
+  add(args, {"--perms", "0755", "--dir", path.string()});
 }
 
 std::string in_seconds(double seconds) { return std::to_string(static_cast<long>(std::ceil(seconds)) + 1); }
@@ -80,9 +88,14 @@ std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) 
   } else {
     add(args, {"--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"});
   }
+  add(args, {"--perms", "0755", "--dir", "/etc"});
   add_system(args);
   const std::string size = std::to_string(box.limits.disk);
   add(args, {"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/tmp"});
+  std::set<fs::path> made = {"/tmp", "/usr"};
+  for (const std::vector<fs::path>& paths : {box.read_only, box.writable, {box.scratch}}) {
+    for (const fs::path& path : paths) add_parents(args, path.parent_path(), made);
+  }
   if (!box.scratch.empty()) add(args, {"--perms", "0777", "--size", size, "--tmpfs", box.scratch.string()});
   for (const fs::path& path : box.read_only) add(args, {"--ro-bind", path.string(), path.string()});
   for (const fs::path& path : box.writable) add(args, {"--bind", path.string(), path.string()});
