@@ -167,6 +167,7 @@ StudentBuild GradeKit::build_student(const LabKit& kit, const fs::path& file, co
   const fs::path source = folder.path() / kit.lab.student_file();
   const fs::path out = folder.path() / "out";
   const fs::path object = out / "own.o";
+  const fs::path text = out / "own.s";
   fs::create_directories(source.parent_path());
   fs::create_directories(out);
   fs::copy_file(file, source);
@@ -201,19 +202,24 @@ StudentBuild GradeKit::build_student(const LabKit& kit, const fs::path& file, co
   };
 
   std::vector<std::string> args = kit.compile;
-  args.insert(args.end(), {"-o", object.string(), "-c", source.string()});
+  args.insert(args.end(), {"-S", "-o", text.string(), source.string()});
   std::vector<fs::path> inputs = kit.headers;
   inputs.push_back(source);
   if (!step(args, inputs, out, out).ok()) return result;
+  result.error = check_assembler(read_all(text));
+  if (!result.error.empty()) return result;
 
-  const Ended symbols = step({"nm", "-P", object.string()}, {}, out, out);
-  if (!symbols.ok()) return result;
-  const SymbolCheck check = check_symbols(symbols.output, read_all(source));
-  result.notes = check.notes;
-  if (!check.refused.empty()) {
-    result.error = check.refused;
+  if (!step({kit.compile.front(), "-c", "-o", object.string(), text.string()}, {}, out, out).ok()) return result;
+  const Ended listed = step({"nm", "-P", object.string()}, {}, out, out);
+  if (!listed.ok()) return result;
+  if (listed.output.size() >= 2 * BoundedText::kHalf) {  // some of it is left out
+    result.error = "the file has too many names\n";
     return result;
   }
+  const SymbolCheck symbols = check_symbols(listed.output);
+  result.notes = symbols.notes;
+  result.error = symbols.refused;
+  if (!result.error.empty()) return result;
 
   for (const LabKit::Link& link : kit.links) {
     args = link.args;

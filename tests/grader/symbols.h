@@ -9,10 +9,14 @@ namespace grader {
 
 struct SymbolCheck {
   std::string refused;             // why it is not linked; empty: it is
-  std::vector<std::string> notes;  // "it calls _exit: no lab needs that, look at it by hand"
+  std::vector<std::string> notes;  // "it uses _exit, which no lab needs: look at it by hand"
 };
 
-// `nm`: what `nm -P` prints of the object. `source`: the student's file.
-SymbolCheck check_symbols(const std::string& nm, const std::string& source);
+// `nm`: what `nm -P` prints of the object.
+SymbolCheck check_symbols(const std::string& nm);
+
+// Why this assembler text, as the compiler wrote it for the file, is refused; empty: it is not. A student's own assembler,
+// or data that is run as code, gets around every list of names.
+std::string check_assembler(const std::string& text);
 
 }  // namespace grader

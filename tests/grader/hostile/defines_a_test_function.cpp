@@ -1,0 +1,2 @@
+// A function of GoogleTest, in place of its own.
+namespace testing { void InitGoogleTest(int*, char**) {} }

@@ -1,0 +1,2 @@
+// A file that never comes.
+#include "/dev/stdin"

@@ -1,0 +1,7 @@
+// It does not even begin.
+#include <chrono>
+#include <thread>
+static const bool done = [] {
+  std::this_thread::sleep_for(std::chrono::hours(1));
+  return true;
+}();

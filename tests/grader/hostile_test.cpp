@@ -1,0 +1,144 @@
+// Grades tests/grader/hostile beside a right submission: no hostile one earns a point, none harms another, the reports
+// are whole. And a probe tries the walls of the box.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "child.h"
+#include "grade_kit.h"
+#include "results.h"
+#include "sandbox.h"
+#include "submission.h"
+
+namespace grader {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRoot = LAB_TEST_ROOT;
+const fs::path kBuild = LAB_TEST_BUILD;
+const fs::path kHostile = kRoot / "tests/grader/hostile";
+
+class Hostile : public testing::Test {
+ protected:
+  void SetUp() override {
+    ::setenv("LAB_ROOT", kRoot.c_str(), 1);
+    ::setenv("LAB_BUILD_DIR", kBuild.c_str(), 1);
+    if (sandbox_.kind() != Sandbox::Kind::bubblewrap) GTEST_SKIP() << "bubblewrap does not run here";
+  }
+  fs::path folder(const std::string& name) {
+    fs::create_directories(folder_.path() / name);
+    return folder_.path() / name;
+  }
+  // A hostile file of the corpus, made whole, as one submission of the class.
+  void hand_in(const std::string& file, const std::string& name) {
+    std::ofstream out(folder("class/" + name) / "accept.cpp");
+    out << read_all(kHostile / (file + ".cpp")) << "\n#ifndef HOSTILE_IS_WHOLE\n" << read_all(kHostile / "stubs.inc") << "#endif\n";
+  }
+  void hand_in_the_solution(const std::string& name) {
+    fs::copy_file(kRoot / "solutions/lab01_accept/accept.cpp", folder("class/" + name) / "accept.cpp");
+  }
+  nlohmann::json grade() {
+    Command command;
+    command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "6",
+                    "--jobs", "2", "--out", folder("out").string()};
+    command.limit = 900;
+    ended_ = run(command);
+    EXPECT_TRUE(ended_.ok()) << ended_.output;
+    return nlohmann::json::parse(read_all(folder("out") / "results.json"), nullptr, false);
+  }
+
+  const Sandbox sandbox_;
+  const PrivateFolder folder_;
+  Ended ended_;
+};
+
+TEST_F(Hostile, EarnsNothingAndHarmsNobody) {
+  std::size_t count = 2;
+  for (const fs::directory_entry& entry : fs::directory_iterator(kHostile)) {
+    const std::string name = entry.path().stem().string();
+    if (entry.path().extension() != ".cpp" || name == "box_probe") continue;
+    hand_in(name, name == "says_html" ? "<b>=1\n2" : name);
+    ++count;
+  }
+  hand_in_the_solution("a_right_one");
+  hand_in_the_solution("z_right_one");
+  const nlohmann::json report = grade();
+  ASSERT_TRUE(report.is_object()) << ended_.output;
+  EXPECT_EQ(report.at("complete"), true);
+  EXPECT_EQ(report.at("submissions").size(), count);
+  for (const nlohmann::json& one : report.at("submissions")) {
+    const std::string name = one.at("name");
+    EXPECT_EQ(one.at("earned"), name.find("right_one") != std::string::npos ? 100 : 0) << one.dump(1).substr(0, 2000);
+    EXPECT_LT(one.dump().size(), 400'000u) << name;
+  }
+  EXPECT_EQ(read_all(folder("out") / "results.xml").find("<b>"), std::string::npos);
+  EXPECT_EQ(read_all(folder("out") / "results.csv").find("\n=1"), std::string::npos);
+  EXPECT_EQ(ended_.output.find('\033'), std::string::npos);
+}
+
+TEST_F(Hostile, TheBoxHolds) {
+  Command compile;
+  compile.args = {"c++", "-std=c++20", "-o", (folder("probe") / "probe").string(), (kHostile / "box_probe.cpp").string()};
+  ASSERT_TRUE(run(compile).ok());
+  const fs::path scratch = folder("scratch");
+  std::ofstream(scratch / "results.json") << "mine";
+  Box box;
+  box.read_only = {folder("probe")};
+  box.scratch = scratch;
+  box.limits.seconds = 30;
+  box.limits.memory = 2ull << 30;
+  box.limits.processes = 50;
+  Command probe;
+  probe.args = {(folder("probe") / "probe").string(), (kRoot / "solutions").string(), (kRoot / "tests").string(), kBuild.string(), (scratch / "results.json").string()};
+  probe.dir = scratch;
+  const Ended ended = run(sandbox_.wrap(probe, box));
+  EXPECT_EQ(ended.output, "probed\n") << describe_end(ended) << ended.error;
+  EXPECT_EQ(read_all(scratch / "results.json"), "mine");
+}
+
+TEST_F(Hostile, LinksAreNotFollowed) {
+  fs::create_symlink("/etc/passwd", folder("class/linked/lab01_accept") / "accept.cpp");
+  fs::create_directory_symlink(kRoot / "lab02_iocp_register", folder("class/linked") / "lab02_iocp_register");
+  const Collected collected = collect({"linked", folder("class/linked")}, Workspace::from_environment().labs, sandbox_, folder("into"));
+  EXPECT_TRUE(collected.files.empty());
+  ASSERT_EQ(collected.notes.size(), 1u);
+  EXPECT_NE(collected.notes[0].find("it is a link"), std::string::npos);
+}
+
+TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
+  const std::vector<Lab> labs = Workspace::from_environment().labs;
+  const auto sh = [&](const std::string& script) {
+    Command command;
+    command.args = {"sh", "-c", script};
+    command.dir = folder("archives");
+    EXPECT_TRUE(run(command).ok()) << script;
+  };
+  const auto taken = [&](const std::string& archive) {
+    return collect({archive, folder("archives") / archive}, labs, sandbox_, folder("into-" + archive));
+  };
+  sh("mkdir -p repo/lab01_accept repo/solutions/lab02_iocp_register repo/docs && echo good >repo/lab01_accept/accept.cpp && "
+     "echo not >repo/solutions/lab02_iocp_register/iocp_register.cpp && echo more >repo/docs/more.txt && tar czf good.tar.gz repo");
+  const Collected good = taken("good.tar.gz");
+  ASSERT_EQ(good.files.size(), 1u) << (good.notes.empty() ? "" : good.notes[0]);
+  EXPECT_EQ(read_all(good.files.at(1)), "good\n");
+
+  sh("echo evil >accept.cpp && tar czPf up.tar.gz ../archives/accept.cpp && tar czPf absolute.tar.gz \"$PWD/accept.cpp\"");
+  EXPECT_TRUE(taken("up.tar.gz").files.empty());
+  EXPECT_NE(taken("up.tar.gz").notes.at(0).find(".."), std::string::npos);
+  EXPECT_NE(taken("absolute.tar.gz").notes.at(0).find("absolute"), std::string::npos);
+
+  sh("mkdir bomb && head -c 50000000 /dev/zero >bomb/accept.cpp && tar czf bomb.tar.gz bomb && rm -r bomb");
+  EXPECT_TRUE(taken("bomb.tar.gz").files.empty());
+
+  sh("mkdir linked && ln -s /etc/passwd linked/accept.cpp && tar czf linked.tar.gz linked && echo nonsense >broken.zip");
+  EXPECT_TRUE(taken("linked.tar.gz").files.empty());
+  EXPECT_TRUE(taken("broken.zip").files.empty());
+}
+
+}  // namespace
+}  // namespace grader
