@@ -27,6 +27,7 @@ struct GradeOptions {
   std::string seed;
   std::string out;                // the folder of the results; empty: build/grades
   double timeout = 0;             // seconds for each test; 0: its own limit
+  int again = 2;                  // a failed test is run this often again: does it fail always?
   bool fresh = false;             // also what was graded before
   bool without_sandbox = false;   // where bubblewrap does not run: with limits only
   unsigned jobs = 1;

@@ -95,7 +95,7 @@ class Grader {
 
   // Everything that a grade depends on.
   std::string key_of(const std::string& fingerprint, const Collected& collected) const {
-    std::string all = fingerprint + platform_.name + " " + options_.seed + " " + std::to_string(options_.timeout) + " " +
+    std::string all = fingerprint + platform_.name + " " + options_.seed + " " + std::to_string(options_.timeout) + " " + std::to_string(options_.again) + " " +
                       std::to_string(static_cast<int>(sandbox_.kind()));
     for (const std::string& note : collected.notes) all += note;
     for (const Lab& lab : labs_) {
@@ -159,7 +159,7 @@ class Grader {
     std::vector<TestRun> runs;
     for (std::size_t i = 0; i < result.tests.size(); ++i) {
       const double limit = options_.timeout > 0 ? options_.timeout : lab_kit.tests[i].seconds;
-      runs.push_back({&program, limit, &result.tests[i], 2, &hangs_left});
+      runs.push_back({&program, limit, &result.tests[i], options_.again, &hangs_left});
     }
     run_tests(runs, std::min(options_.jobs, platform_.most_jobs), [&](std::size_t done) {
       progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));

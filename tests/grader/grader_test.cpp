@@ -14,6 +14,14 @@
 #include "child.h"
 #include "runner.h"
 
+#ifndef _WIN32
+#include "archive.h"
+#include "grade_kit.h"
+#include "results.h"
+#include "submission.h"
+#include "symbols.h"
+#endif
+
 #ifdef _WIN32
 #include <windows.h>
 #endif
@@ -351,6 +359,76 @@ TEST(Process, KillsWhatTheProgramLeftBehind) {
   EXPECT_TRUE(ended.ok());
   EXPECT_EQ(ended.output, "started\n");
   EXPECT_LT(ended.seconds, 10);
+}
+#endif
+
+#ifndef _WIN32
+TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
+  const auto refused = [](const std::string& nm) { return check_symbols(nm).refused; };
+  EXPECT_EQ(refused("_ZN3lab11accept_loopEv T 0 10\n_ZNSt6vectorIiE4pushEv W 0 10\n_ZN3lab1fEv t 0 4\nmemcpy U\nhelper t 0 1\n"), "");
+  for (const std::string nm : {"main T 0 10", "strcmp W 0 10", "_ZN7testing4InitEv T 0 1", "_Znwm T 0 1", "_ZN3lab1fEv i 0 1", "fopen U",
+                               "_ZNSt13basic_filebufIcSt11char_traitsIcEE4openEPKcSt13_Ios_Openmode U", "_ZN7testing8UnitTest3RunEv U"}) {
+    EXPECT_NE(refused(nm + "\n"), "") << nm;
+  }
+  EXPECT_EQ(check_symbols("exit U\n").notes.size(), 1u);
+  EXPECT_EQ(check_assembler("\t.text\n\t.type\tf, @function\n\t.section\t.rodata\n\t.type\tx, @object\n"), "");
+  EXPECT_NE(check_assembler("\t.text\n#APP\n\tsyscall\n"), "");
+  EXPECT_NE(check_assembler("\t.section\t.text.x,\"ax\",@progbits\n\t.type\tx, @object\n"), "");
+}
+
+TEST(Grade, NamesInAnArchiveMayNotLeaveIt) {
+  EXPECT_EQ(refuse_names("a/\na/accept.cpp\na..b/c\n"), "");
+  for (const std::string names : {"/a", "../a", "a/../b", "a/..", "..\\a", "C:/a", ""}) EXPECT_NE(refuse_names(names), "") << names;
+}
+
+TEST(Grade, ItsReportsHoldStrangersText) {
+  ClassReport report;
+  report.labs = {"lab01_accept"};
+  Grade grade;
+  grade.name = "=<b>\n\"\xff\033";
+  grade.notes = {"@note, with a comma"};
+  LabResult lab;
+  lab.number = 1;
+  lab.name = "lab01_accept";
+  lab.tests.resize(1);
+  lab.tests[0].name = "Lab01.A";
+  lab.tests[0].points = 100;
+  lab.tests[0].verdict = Verdict::wrong;
+  lab.tests[0].reason = "]]>\001";
+  lab.tests[0].output = std::string(100'000, '\xfe');
+  grade.labs = {lab};
+  report.grades = {grade};
+  EXPECT_EQ(to_csv(report), "name,lab01_accept,total,notes\n\"'=<b>?\"\"\xff?\",0,0,\"'@note, with a comma; \"\n");
+  EXPECT_NE(to_junit(report).find("&lt;b&gt;&#10;&quot;??"), std::string::npos);
+  const std::optional<Grade> again = grade_from_json(to_json(grade));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->labs.at(0).tests.at(0).verdict, Verdict::wrong);
+  EXPECT_EQ(to_json(*again), to_json(grade));
+  EXPECT_FALSE(grade_from_json("{}").has_value());
+}
+
+TEST(Grade, ACommandIsSplitAsAShellDoes) {
+  EXPECT_EQ(split_command("c++ -DX=\"a b\" 'c d'  e\\ f"), (std::vector<std::string>{"c++", "-DX=a b", "c d", "e f"}));
+}
+
+TEST(Grade, AClassAndASubmissionAreToldApart) {
+  const std::vector<Lab> labs = {{1, "lab01_accept", "accept"}, {2, "lab02_iocp_register", "iocp_register"}};
+  const PrivateFolder folder;
+  const auto file = [&](const std::string& name) {
+    fs::create_directories((folder.path() / name).parent_path());
+    std::ofstream(folder.path() / name) << "int x;";
+  };
+  file("class/ann/accept.cpp");
+  file("class/bob/lab02_iocp_register/iocp_register.cpp");
+  file("class/eve/nothing.txt");
+  file("class/notes.txt");
+  const auto found = [&](const std::string& name) { return find_submissions({(folder.path() / name).string()}, labs); };
+  ASSERT_EQ(found("class").size(), 3u);
+  EXPECT_EQ(found("class")[1].name, "bob");
+  EXPECT_EQ(found("class/ann").size(), 1u);
+  EXPECT_EQ(found("class/bob/").at(0).name, "bob");
+  EXPECT_THROW(found("none"), UsageError);
+  EXPECT_THROW(found("class/eve"), UsageError);
 }
 #endif
 

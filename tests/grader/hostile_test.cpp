@@ -2,6 +2,7 @@
 // are whole. And a probe tries the walls of the box.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -44,7 +45,7 @@ class Hostile : public testing::Test {
   }
   nlohmann::json grade() {
     Command command;
-    command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "6",
+    command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "6", "--again", "0",
                     "--jobs", "2", "--out", folder("out").string()};
     command.limit = 900;
     ended_ = run(command);
@@ -134,6 +135,33 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
 
   sh("mkdir bomb && head -c 50000000 /dev/zero >bomb/accept.cpp && tar czf bomb.tar.gz bomb && rm -r bomb");
   EXPECT_TRUE(taken("bomb.tar.gz").files.empty());
+
+  // One entry without compression: a local header, the name, the text, the directory, its end.
+  const auto zip = [&](const std::string& file, const std::string& name, std::uint32_t claimed) {
+    const std::string text = "evil\n";
+    const auto number = [](std::uint32_t value, int bytes) {
+      std::string result;
+      for (int i = 0; i < bytes; ++i) result += static_cast<char>(value >> 8 * i & 255);
+      return result;
+    };
+    const std::string common = number(20, 2) + number(0, 8) + number(0x82bf3c1f, 4) + number(5, 4) + number(claimed, 4) +
+                               number(static_cast<std::uint32_t>(name.size()), 2) + number(0, 2);
+    const std::string entry = "PK\3\4" + common + name + text;
+    const std::string directory = "PK\1\2" + number(20, 2) + common + number(0, 2) + number(0, 2) + number(0, 2) + number(0, 4) + number(0, 4) + name;
+    std::ofstream(folder("archives") / file, std::ios::binary)
+        << entry << directory << "PK\5\6" << number(0, 4) << number(1, 2) << number(1, 2)
+        << number(static_cast<std::uint32_t>(directory.size()), 4) << number(static_cast<std::uint32_t>(entry.size()), 4) << number(0, 2);
+  };
+  zip("good.zip", "repo/lab01_accept/accept.cpp", 5);
+  zip("up.zip", "../accept.cpp", 5);
+  zip("absolute.zip", "/tmp/accept.cpp", 5);
+  zip("bomb.zip", "accept.cpp", 4'000'000'000u);
+  EXPECT_EQ(taken("good.zip").files.size(), 1u);
+  for (const std::string name : {"up.zip", "absolute.zip", "bomb.zip"}) {
+    const Collected refused = taken(name);
+    EXPECT_TRUE(refused.files.empty()) << name;
+    EXPECT_EQ(refused.notes.size(), 1u) << name;
+  }
 
   sh("mkdir linked && ln -s /etc/passwd linked/accept.cpp && tar czf linked.tar.gz linked && echo nonsense >broken.zip");
   EXPECT_TRUE(taken("linked.tar.gz").files.empty());

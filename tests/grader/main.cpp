@@ -68,6 +68,8 @@ int run_tool(std::vector<std::string> words) {
   grade_command->add_option("--seed", grade_options.seed, "what the tests draw their order and sizes from")
       ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
   grade_command->add_option("--timeout", grade_options.timeout, "seconds for each test, instead of its own limit")->check(CLI::Range(1, 3600));
+  grade_command->add_option("--again", grade_options.again, "a failed test is run this often again, to tell 'inconsistent'; it earns nothing by that")
+      ->check(CLI::Range(0, 10))->capture_default_str();
   grade_command->add_option("--out", grade_options.out, "the folder of the results; it is build/grades by default");
   grade_command->add_flag("--fresh", grade_options.fresh, "grade again what was graded before");
   grade_command->add_flag("--without-sandbox", grade_options.without_sandbox, "where bubblewrap does not run: with resource limits only. Not for strangers' code");
