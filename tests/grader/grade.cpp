@@ -54,10 +54,10 @@ class Grader {
     for (std::size_t i = 0; i < submissions_.size() && !interrupted(); ++i) {
       const PrivateFolder folder;
       const Collected collected = collect(submissions_[i], workspace_.labs, sandbox_, folder.path());
-      const std::string key = key_of(fingerprint, collected);
+      const std::string key = key_of(submissions_[i].name + fingerprint, collected);
       const fs::path file = file_of(submissions_[i]);
       grades[i] = grade_from_json(read_all(file));
-      if (grades[i] && grades[i]->key == key && grades[i]->name == submissions_[i].name && !options_.fresh) {
+      if (grades[i] && grades[i]->key == key && !options_.fresh) {
         ++kept;
       } else {
         grades[i].reset();

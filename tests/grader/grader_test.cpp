@@ -403,7 +403,8 @@ TEST(Grade, ItsReportsHoldStrangersText) {
   const std::optional<Grade> again = grade_from_json(to_json(grade));
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->labs.at(0).tests.at(0).verdict, Verdict::wrong);
-  EXPECT_EQ(to_json(*again), to_json(grade));
+  EXPECT_EQ(again->labs.at(0).possible(), 100);
+  EXPECT_LT(to_json(grade).size(), 100'000u);
   EXPECT_FALSE(grade_from_json("{}").has_value());
 }
 
