@@ -10,6 +10,7 @@
 #include "results.h"
 #include "runner.h"
 #include "sandbox.h"
+#include "student_files.h"
 #include "submission.h"
 
 namespace grader {

@@ -1,12 +1,12 @@
 #include "grade_kit.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
 
+#include "student_files.h"
 #include "symbols.h"
 
 namespace grader {
@@ -78,14 +78,6 @@ std::vector<std::string> split_command(const std::string& line) {
 std::string read_all(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-std::string hash_of(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
-  return digits;
 }
 
 GradeKit::GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress)

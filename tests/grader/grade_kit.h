@@ -59,8 +59,6 @@ class GradeKit {
 // The words of a command line as a shell would split it; for what CMake writes.
 std::vector<std::string> split_command(const std::string& line);
 
-// FNV-1a, as 16 digits: tells files that differ, and is not meant to stop anybody.
-std::string hash_of(const std::string& text);
 std::string read_all(const std::filesystem::path& file);
 
 }  // namespace grader
