@@ -163,18 +163,25 @@ std::string CallRules::broken() const {
   return broken_;
 }
 
+void CallRules::print(bool print) {
+  std::lock_guard lock(mutex_);
+  prints_ = print;
+}
+
 void CallRules::broke(const std::string& line) {
   std::lock_guard lock(mutex_);
-  if (!active_ || !broken_.empty()) return;
-  broken_ = line;
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
+  if (active_) keep(line);
 }
 
 void CallRules::broke_locked(const std::string& rule, const std::string& note, const std::string& what) {
+  keep(note.empty() ? rule + ": " + what : "rule: " + rule + " (" + note + "): " + what);
+}
+
+void CallRules::keep(const std::string& line) {
   if (!broken_.empty()) return;
-  broken_ = note.empty() ? rule + ": " + what : "rule: " + rule + " (" + note + "): " + what;
-  std::printf("%s\n", broken_.c_str());
+  broken_ = line;
+  if (!prints_) return;
+  std::printf("%s\n", line.c_str());
   std::fflush(stdout);
 }
 

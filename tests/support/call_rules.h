@@ -62,6 +62,7 @@ class CallRules {
   void next_seed();  // numbers count from 1 again, so that each seed tells the same story by itself
   std::string end(bool passed);
   std::string broken() const;
+  void print(bool print);
   std::string last_seen() const;
 
   // Calls, in the order of their life.
@@ -114,6 +115,7 @@ class CallRules {
     Clock::time_point when;
   };
 
+  void keep(const std::string& line);
   void broke_locked(const std::string& rule, const std::string& note, const std::string& what);
   std::string client(SOCKET socket) const;
   std::string describe(const PostedOperation& op) const;
@@ -121,6 +123,7 @@ class CallRules {
 
   mutable std::mutex mutex_;  // protects what follows
   bool active_ = false;
+  bool prints_ = true;
   std::string broken_;
   std::uint64_t last_number_ = 0;
   unsigned last_client_ = 0;

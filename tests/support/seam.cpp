@@ -438,6 +438,7 @@ std::vector<std::string> calls_on(SOCKET socket) { return call_rules().calls_on(
 void begin_watch() { call_rules().begin(); }
 void next_seed() { call_rules().next_seed(); }
 std::string end_watch(bool passed) { return call_rules().end(passed); }
+void print_broken_rules(bool print) { call_rules().print(print); }
 std::string broken_rule() { return call_rules().broken(); }
 std::string last_seen() { return call_rules().last_seen(); }
 

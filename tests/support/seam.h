@@ -96,6 +96,8 @@ void next_seed();
 std::string end_watch(bool passed);
 // The first rule that was broken so far, as such a line.
 std::string broken_rule();
+// Whether a broken rule is printed at once, as it is from the start. For tests that break rules on purpose.
+void print_broken_rules(bool print);
 
 // For a hang, or something that did not come: lines "seen: ..." of what each thread was last seen doing, and which
 // operations are outstanding, and a line "cause: ..." when one is likely.

@@ -27,6 +27,7 @@ class Seam : public ::testing::Test {
  protected:
   Seam() {
     for (Operation& op : ops_) op.make_new();
+    print_broken_rules(false);
     begin_watch();
     port_ = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 0);
     peer_ = std::make_unique<TestClient>(listener_.port);
@@ -36,6 +37,7 @@ class Seam : public ::testing::Test {
     if (open_) close();
     ::CloseHandle(port_);
     end_watch(false);
+    print_broken_rules(true);
   }
   void associate() {
     ASSERT_EQ(::CreateIoCompletionPort(reinterpret_cast<HANDLE>(socket_), port_, 7, 0), port_);
