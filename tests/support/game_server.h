@@ -79,6 +79,8 @@ class GameServer {
  public:
   // A client of the test, and the server's object for it.
   struct Guest {
+    Guest(TestClient connected, std::shared_ptr<lab::Player> as, std::size_t place, bots::View sees)
+        : client(std::move(connected)), player(std::move(as)), life(place), view(std::move(sees)) {}
     TestClient client;
     std::shared_ptr<lab::Player> player;
     std::size_t life;  // its place in what the bots call the truth

@@ -186,7 +186,8 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
   }
   if constexpr (call == Call::listen) note([&] { call_rules().listening(std::get<0>(arguments)); });
   if constexpr (call == Call::CreateIoCompletionPort) {
-    const auto& [file, port, key, threads] = arguments;
+    const HANDLE file = std::get<0>(arguments);
+    const HANDLE port = std::get<1>(arguments);
     if (result != nullptr) {
       note([&] {
         if (port == nullptr) call_rules().port_opened(result);
