@@ -314,7 +314,7 @@ class MutantRunner {
     text << "# Wrong programs, and the tests that catch them\n\n"
             "Written by `./lab test --mutants`. Each wrong program stands for the student's file, over the reference labs. Every\n"
             "named test must fail on every run, with the verdict (and one of them with the rule) that stands here. \"others\": how\n"
-            "many of the other tests fail, too, natively; \"-\" are those that were not run, as two had hung. A right program is\n"
+            "many of the other tests fail, too, natively; \"-\" are those that were not run: two had hung, or only the named were asked for. A right program is\n"
             "written in another way than the solution, and must have 100 points on each platform.\n";
     for (const auto& [lab, section] : sections) text << "\n## " << lab << "\n\n" << section;
     const bool whole = options_.matrix && !interrupted();  // half a matrix does not go into the tree
