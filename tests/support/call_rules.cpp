@@ -132,15 +132,13 @@ void CallRules::next_seed() {
 }
 
 std::string CallRules::end(bool passed) {
-  if (passed && threads_before_ != 0 && !eventually([this] { return threads_now() <= threads_before_; })) {
-    broke("leak: " + plural(threads_now() - threads_before_, "thread") + " of the test still run at its end (N14)");
-  }
+  const bool threads_left =
+      passed && threads_before_ != 0 && !eventually([this] { return threads_now() <= threads_before_; });
   std::lock_guard lock(mutex_);
   active_ = false;
   if (!passed) return broken_;
-  const auto left = [this](const std::string& what) {
-    if (broken_.empty()) broke_locked("leak", "", what);
-  };
+  const auto left = [this](const std::string& what) { broke_locked("leak", "", what); };
+  if (threads_left) left(plural(threads_now() - threads_before_, "thread") + " of the test still run at its end (N14)");
   if (!in_flight_.empty()) {
     left(plural(in_flight_.size(), "operation") + " never came out of the port; the first is the " +
          describe(in_flight_.begin()->second) + " (N9)");
@@ -168,20 +166,11 @@ void CallRules::print(bool print) {
   prints_ = print;
 }
 
-void CallRules::broke(const std::string& line) {
-  std::lock_guard lock(mutex_);
-  if (active_) keep(line);
-}
-
 void CallRules::broke_locked(const std::string& rule, const std::string& note, const std::string& what) {
-  keep(note.empty() ? rule + ": " + what : "rule: " + rule + " (" + note + "): " + what);
-}
-
-void CallRules::keep(const std::string& line) {
   if (!broken_.empty()) return;
-  broken_ = line;
+  broken_ = note.empty() ? rule + ": " + what : "rule: " + rule + " (" + note + "): " + what;
   if (!prints_) return;
-  std::printf("%s\n", line.c_str());
+  std::printf("%s\n", broken_.c_str());
   std::fflush(stdout);
 }
 
@@ -258,12 +247,6 @@ void CallRules::associated(SOCKET socket) {
   if (found != sockets_.end()) found->second.associated = true;
 }
 
-bool CallRules::is_associated(SOCKET socket) const {
-  std::lock_guard lock(mutex_);
-  const auto found = sockets_.find(socket);
-  return found == sockets_.end() || found->second.associated;
-}
-
 std::vector<HANDLE> CallRules::open_ports() const {
   std::lock_guard lock(mutex_);
   std::vector<HANDLE> open;
@@ -275,11 +258,11 @@ std::vector<HANDLE> CallRules::open_ports() const {
 
 // --- Operations ------------------------------------------------------------------------------------------------------
 
-std::uint64_t CallRules::posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count, OVERLAPPED* overlapped,
-                                 const void* stack_end) {
+CallRules::Posting CallRules::posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count,
+                                      OVERLAPPED* overlapped, const void* stack_end) {
   const auto on_stack = [stack_end](const void* at) { return at >= stack_end && at < top_of_stack(); };
   std::lock_guard lock(mutex_);
-  if (!active_) return 0;
+  if (!active_) return {};
   PostedOperation op;
   op.number = ++last_number_;
   op.socket = socket;
@@ -316,12 +299,13 @@ std::uint64_t CallRules::posting(SOCKET socket, bool is_send, const WSABUF* buff
   } else {
     for (const WSABUF& buffer : op.buffers) std::memset(buffer.buf, kFiller, buffer.len);
   }
-  const std::uint64_t number = op.number;
+  const Posting posting{op.number, known == sockets_.end() || known->second.associated};
   in_flight_[overlapped] = std::move(op);
-  return number;
+  return posting;
 }
 
-void CallRules::posted(std::uint64_t number, OVERLAPPED* overlapped, bool was_associated, bool failed) {
+void CallRules::posted(const Posting& posting, OVERLAPPED* overlapped, bool failed) {
+  const auto [number, was_associated] = posting;
   if (number == 0) return;
   std::lock_guard lock(mutex_);
   const auto found = in_flight_.find(overlapped);
@@ -350,10 +334,10 @@ void CallRules::out_of_port(OVERLAPPED* overlapped) {
   if (const auto found = in_flight_.find(overlapped); found != in_flight_.end()) found->second.out_of_port = true;
 }
 
-void CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
+bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
   std::lock_guard lock(mutex_);
   const auto found = in_flight_.find(overlapped);
-  if (found == in_flight_.end()) return;  // posted by PostQueuedCompletionStatus, or by the harness
+  if (found == in_flight_.end()) return false;  // posted by PostQueuedCompletionStatus, or by the harness
   const PostedOperation& op = found->second;
   const DWORD stamp = stamp_of(op.number);
   if (overlapped->Offset != stamp || overlapped->OffsetHigh != stamp || overlapped->hEvent != nullptr) {
@@ -374,7 +358,9 @@ void CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
     if (ok && bytes > 0) ++state.receives_done;
     if (!ok || bytes == 0) state.ended = true;
   }
+  const bool is_send = op.is_send;
   in_flight_.erase(found);
+  return is_send;
 }
 
 void CallRules::releasing(const OVERLAPPED* overlapped) {
@@ -398,12 +384,6 @@ bool CallRules::completion_is_due() const {
   });
 }
 
-bool CallRules::is_send(const OVERLAPPED* overlapped) const {
-  std::lock_guard lock(mutex_);
-  const auto found = in_flight_.find(const_cast<OVERLAPPED*>(overlapped));
-  return found != in_flight_.end() && found->second.is_send;
-}
-
 std::uint64_t CallRules::lane_of(const OVERLAPPED* overlapped) const {
   std::lock_guard lock(mutex_);
   const auto found = in_flight_.find(const_cast<OVERLAPPED*>(overlapped));
@@ -419,13 +399,6 @@ std::string CallRules::name_of_operation(const OVERLAPPED* overlapped) const {
 }
 
 // --- Counting and looking --------------------------------------------------------------------------------------------
-
-void CallRules::count(Call call, SOCKET socket) {
-  std::lock_guard lock(mutex_);
-  ++counts_[call];
-  const auto found = sockets_.find(socket);
-  if (found != sockets_.end() && found->second.calls.size() < kCallsKept) found->second.calls.push_back(call);
-}
 
 std::size_t CallRules::count_of(Call call, const SOCKET* socket) const {
   std::lock_guard lock(mutex_);
@@ -476,9 +449,12 @@ CallRules::ThreadSeen& CallRules::me() {
   return *mine;
 }
 
-void CallRules::enter(Call call) {
+void CallRules::enter(Call call, SOCKET socket) {
   std::lock_guard lock(mutex_);
   if (!active_) return;
+  ++counts_[call];
+  const auto found = sockets_.find(socket);
+  if (found != sockets_.end() && found->second.calls.size() < kCallsKept) found->second.calls.push_back(call);
   ThreadSeen& mine = me();
   mine.call = call;
   mine.inside = true;

@@ -73,37 +73,34 @@ class CallRules {
   void port_closing(HANDLE port);
   bool knows_port(HANDLE port) const;
   void associated(SOCKET socket);
-  // Before the call: the operation is in the books, its number is returned. After it: when it failed at once it leaves
-  // the books.
-  std::uint64_t posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count, OVERLAPPED* overlapped,
-                        const void* stack_end);
-  void posted(std::uint64_t number, OVERLAPPED* overlapped, bool was_associated, bool failed);
+  // Before the call: the operation is in the books. After it: when it failed at once it leaves the books.
+  struct Posting {
+    std::uint64_t number = 0;  // 0: nobody watches
+    bool was_associated = true;
+  };
+  Posting posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count, OVERLAPPED* overlapped,
+                  const void* stack_end);
+  void posted(const Posting& posting, OVERLAPPED* overlapped, bool failed);
   void out_of_port(OVERLAPPED* overlapped);  // the conductor has its packet, and hands it over later
-  void completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);
+  bool completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);  // true: it was a send
   void releasing(const OVERLAPPED* overlapped);
-  bool is_associated(SOCKET socket) const;  // true for a socket that is not known
 
   // Whether a completion must come soon: its bytes are there, the connection has ended, or it is a send.
   bool completion_is_due() const;
-  bool is_send(const OVERLAPPED* overlapped) const;
   // Which lane a completion belongs to: completions of one lane come in order. 0: none of ours.
   std::uint64_t lane_of(const OVERLAPPED* overlapped) const;
   std::string name_of_operation(const OVERLAPPED* overlapped) const;
   std::vector<HANDLE> open_ports() const;
 
-  void count(Call call, SOCKET socket);
   std::size_t count_of(Call call, const SOCKET* socket) const;
   std::vector<std::string> calls_on(SOCKET socket) const;
 
-  // What a thread does, for last_seen().
-  void enter(Call call);
+  // A call begins and ends: it is counted, and is what its thread does, for last_seen().
+  void enter(Call call, SOCKET socket);
   void leave();
 
   void client_sent(std::uint16_t port, std::size_t bytes);
   void client_ended(std::uint16_t port);
-
-  // A rule is broken; only the first one counts, and is printed at once.
-  void broke(const std::string& line);
 
  private:
   struct ThreadSeen {
@@ -115,7 +112,7 @@ class CallRules {
     Clock::time_point when;
   };
 
-  void keep(const std::string& line);
+  // A rule is broken; only the first one counts, and is printed at once.
   void broke_locked(const std::string& rule, const std::string& note, const std::string& what);
   std::string client(SOCKET socket) const;
   std::string describe(const PostedOperation& op) const;

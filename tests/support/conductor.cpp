@@ -100,7 +100,7 @@ struct Conductor::State {
   std::size_t choose(const std::vector<Actor*>& able, const std::vector<unsigned>& clients);
   bool step(std::unique_lock<std::mutex>& lock);
   void stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place);
-  std::optional<HandedPacket> take_ready(HANDLE port, std::size_t index);
+  HandedPacket take_ready(std::size_t index);
   std::vector<std::size_t> candidates(HANDLE port) const;
   void note(const std::string& line) { trace += line + "\n"; }
 };
@@ -247,7 +247,7 @@ bool Conducting::more(HANDLE port, HandedPacket& packet) {
   std::unique_lock lock(state->mutex);
   const auto some = state->candidates(port);
   if (some.empty()) return false;
-  packet = *state->take_ready(port, some.front());
+  packet = state->take_ready(some.front());
   return true;
 }
 
@@ -336,7 +336,7 @@ std::vector<std::size_t> Conductor::State::candidates(HANDLE port) const {
   return first;
 }
 
-std::optional<HandedPacket> Conductor::State::take_ready(HANDLE, std::size_t index) {
+HandedPacket Conductor::State::take_ready(std::size_t index) {
   const HandedPacket packet = ready[index].packet;
   ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(index));
   return packet;
@@ -415,7 +415,7 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
     const auto some = candidates(actor.port);
     const std::size_t index = some[random.below(some.size())];
     note(actor.name + " gets " + ready[index].what);
-    actor.packet = take_ready(actor.port, index);
+    actor.packet = take_ready(index);
   } else {
     note(actor.name + " goes on " + actor.place);
   }
@@ -426,7 +426,6 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   }
   actor.at = Actor::At::running;  // so that it counts as running before it has woken up
   actor.since = Clock::now();
-  actor.asleep = 0;
   actor.go = true;
   actor.changed.notify_all();
   return true;

@@ -127,8 +127,7 @@ class Visit {
   Visit(Call call, SOCKET socket) : call_(call) {
     if (!waits()) Conducting::stop("before ", name_of(call));
     const OutOfSight hidden;
-    call_rules().count(call, socket);
-    call_rules().enter(call);
+    call_rules().enter(call, socket);
   }
   ~Visit() {
     const DWORD error = ::GetLastError();
@@ -209,14 +208,12 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
     return SOCKET_ERROR;
   }
   if (overlapped == nullptr || buffers == nullptr || count == 0) return make(buffers, count);
-  std::uint64_t number = 0;
-  bool associated = true;
+  CallRules::Posting posting;
   std::vector<WSABUF> some(buffers, buffers + count);
   {
     const OutOfSight hidden;
     char here = 0;
-    associated = call_rules().is_associated(s);
-    number = call_rules().posting(s, call == Call::WSASend, buffers, count, overlapped, &here);
+    posting = call_rules().posting(s, call == Call::WSASend, buffers, count, overlapped, &here);
     if (call == Call::WSARecv) {
       DWORD all = 0;
       for (const WSABUF& buffer : some) all += buffer.len;
@@ -233,7 +230,7 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
     const Unwatched system;
     return make(some.data(), static_cast<DWORD>(some.size()));
   }();
-  note([&] { call_rules().posted(number, overlapped, associated, !was_posted(result)); });
+  note([&] { call_rules().posted(posting, overlapped, !was_posted(result)); });
   return result;
 }
 
@@ -262,8 +259,7 @@ void hand_over(OVERLAPPED* overlapped, bool ok, DWORD& bytes) {
   bool is_send = false;
   {
     const OutOfSight hidden;
-    is_send = call_rules().is_send(overlapped);
-    call_rules().completed(overlapped, ok, bytes);
+    is_send = call_rules().completed(overlapped, ok, bytes);
   }
   if (is_send && ok) shorten(bytes);
   after_completion(overlapped);
