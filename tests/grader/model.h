@@ -35,6 +35,7 @@ struct TestResult {
   std::string seed;    // what the failing run was drawn from; empty when the test said none
   std::string platform;  // where it failed
   std::string output;  // what the test printed; bounded
+  std::string timeline;  // what its threads and operations did, when it failed: text for parse_timeline
   double seconds = 0;
 
   bool passed() const { return verdict == Verdict::passed; }
