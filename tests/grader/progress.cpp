@@ -23,6 +23,13 @@ std::size_t terminal_width() {
   return 80;
 }
 
+constexpr double kSecondsOfSilence = 60;  // a log is not a terminal: a line a minute
+
+void say(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
 std::string coloured(const char* code, const std::string& text) {
   static const bool wanted = stdout_is_terminal() && std::getenv("NO_COLOR") == nullptr;
   return wanted ? std::string("\033[") + code + "m" + text + "\033[0m" : text;
@@ -85,16 +92,16 @@ void Progress::phase(const std::string& text) {
   std::lock_guard lock(mutex_);
   phase_ = text;
   detail_.clear();
-  since_ = std::chrono::steady_clock::now();
-  if (!terminal_) {
-    std::printf("%s\n", text.c_str());
-    std::fflush(stdout);
-  }
+  since_ = said_ = Clock::now();
+  if (!terminal_) say(text);
 }
 
 void Progress::detail(const std::string& text) {
   std::lock_guard lock(mutex_);
   detail_ = text;
+  if (terminal_ || since(said_) < kSecondsOfSilence) return;
+  said_ = Clock::now();
+  say(phase_ + "  " + detail_ + "  " + elapsed());
 }
 
 void Progress::clear() {
@@ -104,14 +111,14 @@ void Progress::clear() {
 }
 
 void Progress::paint() {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_);
-  std::string line = std::string(1, "|/-\\"[turn_++ % 4]) + " " + phase_ + "  " + detail_ + "  " +
-                     std::to_string(seconds.count()) + " s";
+  std::string line = std::string(1, "|/-\\"[turn_++ % 4]) + " " + phase_ + "  " + detail_ + "  " + elapsed();
   line = line.substr(0, terminal_width() - 1);
   std::printf("\r\033[K%s", line.c_str());
   std::fflush(stdout);
   painted_ = true;
 }
+
+std::string Progress::elapsed() const { return std::to_string(static_cast<long>(since(since_))) + " s"; }
 
 void Progress::erase() {
   if (!painted_) return;

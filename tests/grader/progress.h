@@ -28,18 +28,20 @@ class Progress {
   Progress();
   ~Progress();
   void phase(const std::string& text);   // what is being done: "building lab03"
-  void detail(const std::string& text);  // how far: "12/40". Terminal only
+  void detail(const std::string& text);  // how far: "12/40". Into a log it goes once a minute
   void clear();                          // nothing is being done; call it before printing anything else
 
  private:
   void paint();
   void erase();
+  std::string elapsed() const;
 
   const bool terminal_;
   std::mutex mutex_;  // protects all below, and stdout
   std::condition_variable changed_;
   std::string phase_, detail_;
-  Clock::time_point since_;
+  Clock::time_point since_;  // of the phase
+  Clock::time_point said_;   // the last line of a log
   unsigned turn_ = 0;
   bool painted_ = false;
   bool ending_ = false;
