@@ -134,25 +134,19 @@ class TestServer {
     for (std::size_t i = 0; i < parts_->workers.size(); ++i) {
       ::PostQueuedCompletionStatus(parts_->port.get(), 0, lab::kQuitKey, nullptr);
     }
-    const auto joined = std::make_shared<std::atomic<bool>>(false);
-    std::thread joiner([parts = parts_, joined] {
+    const bool joined = ends_within(std::chrono::seconds(2), [parts = parts_] {
       for (std::thread& worker : parts->workers) {
         if (worker.joinable()) worker.join();
       }
-      *joined = true;
     });
-    if (eventually([&] { return joined->load(); }, std::chrono::seconds(2))) {
-      joiner.join();
-      eventually(
-          [&] {
-            Packet packet{};
-            while (in_use() > 0 && take(packet, 0)) operations().release(packet.op);
-            return in_use() == 0;
-          },
-          std::chrono::milliseconds(200));
-    } else {
-      joiner.detach();
-    }
+    if (!joined) return;
+    eventually(
+        [&] {
+          Packet packet{};
+          while (in_use() > 0 && take(packet, 0)) operations().release(packet.op);
+          return in_use() == 0;
+        },
+        std::chrono::milliseconds(200));
   }
 
   // A new client: connected, in the table, tied to the port; and its first receive is pending.

@@ -103,19 +103,13 @@ class GameServer {
       ::PostQueuedCompletionStatus(parts_->port.get(), 0, lab::kQuitKey, nullptr);
     }
     end_accepting();
-    const auto joined = std::make_shared<std::atomic<bool>>(false);
-    std::thread joiner([parts = parts_, joined] {
+    const bool joined = ends_within(std::chrono::seconds(2), [parts = parts_] {
       for (std::thread& worker : parts->workers) {
         if (worker.joinable()) worker.join();
       }
       if (parts->accepting.joinable()) parts->accepting.join();
-      *joined = true;
     });
-    if (!eventually([&] { return joined->load(); }, std::chrono::seconds(2))) {
-      joiner.detach();
-      return;
-    }
-    joiner.join();
+    if (!joined) return;
     eventually(
         [&] {
           while (OVERLAPPED* const overlapped = take()) {

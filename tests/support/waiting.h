@@ -1,8 +1,11 @@
 // Waiting in tests: for a condition, never for luck, and never without a bound.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <thread>
+#include <utility>
 
 namespace test {
 
@@ -23,6 +26,22 @@ bool eventually(Condition condition, Clock::duration limit = patience()) {
     if (Clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  return true;
+}
+
+// Calls `body` in a thread of its own. False: it has not ended within `limit`, and is left alone with what it keeps.
+template <class Body>
+bool ends_within(Clock::duration limit, Body body) {
+  const auto ended = std::make_shared<std::atomic<bool>>(false);
+  std::thread thread([body = std::move(body), ended]() mutable {
+    body();
+    *ended = true;
+  });
+  if (!eventually([&] { return ended->load(); }, limit)) {
+    thread.detach();
+    return false;
+  }
+  thread.join();
   return true;
 }
 
