@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -90,5 +91,24 @@ TEST(Fake, IsWrongWithASeed) { ADD_FAILURE() << "story: expected a, but it was b
 TEST(Fake, PassesOnlyWithItsSeed) {
   const char* const seed = std::getenv("LAB_SEED");
   if (seed == nullptr || std::string(seed) != "17") ADD_FAILURE() << "story: expected luck\nseed: 17";
+}
+
+void record() {
+  if (const char* const file = std::getenv("LAB_TIMELINE")) {
+    std::ofstream(file) << "[{\"ph\":\"B\",\"pid\":1,\"tid\":1,\"ts\":1,\"name\":\"WSARecv\",\"args\":{}}\n]\n";
+  }
+}
+TEST(Fake, RecordsAndPasses) { record(); }
+TEST(Fake, RecordsAndFails) {
+  record();
+  ADD_FAILURE() << "story: expected a, but it was b";
+}
+TEST(Fake, RecordsAndAborts) {
+  record();
+  std::abort();
+}
+TEST(Fake, RecordsAndHangs) {
+  record();
+  for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 TEST(Fake, DISABLED_IsNotThere) {}

@@ -26,6 +26,15 @@ std::string left_of(double seconds) {
   return minutes > 0 ? std::to_string(minutes) + " min left" : std::to_string(static_cast<long>(seconds)) + " s left";
 }
 
+// One of a lab is shown; all of them would make the results of a class endless.
+void keep_first_timeline(std::vector<TestResult>& tests) {
+  bool kept = false;
+  for (TestResult& test : tests) {
+    if (kept) test.timeline.clear();
+    kept = kept || !test.timeline.empty();
+  }
+}
+
 class Grader {
  public:
   Grader(const Workspace& workspace, const GradeOptions& options) : workspace_(workspace), options_(options), platform_(workspace.platform(options.platform)) {
@@ -165,6 +174,7 @@ class Grader {
     run_tests(runs, std::min(options_.jobs, platform_.most_jobs), [&](std::size_t done) {
       progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
     });
+    keep_first_timeline(result.tests);
     if (hangs_left <= 0) notes.push_back(result.name + ": " + std::to_string(kMostHangs) + " tests hung, the rest was not run");
   }
 

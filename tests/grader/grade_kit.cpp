@@ -228,11 +228,12 @@ StudentBuild GradeKit::build_student(const LabKit& kit, const fs::path& file, co
 
 TestProgram GradeKit::program(const LabKit& kit, const fs::path& bin, const Sandbox& sandbox) const {
   TestProgram program{bin / kit.links.front().program, platform_};
+  program.timeline = TestProgram::Timeline::of_failures;
   const bool sanitized = platform_.sanitized;
-  program.guard = [bin, &sandbox, sanitized](const Command& command, const fs::path& folder, const fs::path& report) {
+  program.guard = [bin, &sandbox, sanitized](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
     Box box;
     box.read_only = {bin};
-    box.writable = {report};
+    box.writable = files;
     box.scratch = folder;
     box.limits.seconds = command.limit;
     box.limits.memory = sanitized ? 0 : 4096 * kMegabyte;

@@ -14,6 +14,7 @@
 #include "results.h"
 #include "sandbox.h"
 #include "submission.h"
+#include "timeline.h"
 
 namespace grader {
 namespace {
@@ -75,11 +76,25 @@ TEST_F(Hostile, EarnsNothingAndHarmsNobody) {
   for (const nlohmann::json& one : report.at("submissions")) {
     const std::string name = one.at("name");
     EXPECT_EQ(one.at("earned"), name.find("right_one") != std::string::npos ? 100 : 0) << one.dump(1).substr(0, 2000);
-    EXPECT_LT(one.dump().size(), 400'000u) << name;
+    EXPECT_LT(one.dump().size(), 800'000u) << name;
   }
   EXPECT_EQ(read_all(folder("out") / "results.xml").find("<b>"), std::string::npos);
   EXPECT_EQ(read_all(folder("out") / "results.csv").find("\n=1"), std::string::npos);
   EXPECT_EQ(ended_.output.find('\033'), std::string::npos);
+}
+
+TEST_F(Hostile, OneThatIsKilledInTheBoxLeavesItsTimeline) {
+  fs::copy_file(kRoot / "tests/mutants/lab01_accept/loop_never_looks_at_stopping.cpp", folder("class/endless") / "accept.cpp");
+  const nlohmann::json report = grade();
+  ASSERT_TRUE(report.is_object()) << ended_.output;
+  std::vector<std::string> timelines;
+  for (const nlohmann::json& test : report.at("submissions").at(0).at("labs").at(0).at("tests")) {
+    if (!test.contains("timeline")) continue;
+    EXPECT_EQ(test.at("verdict"), "hang") << test.at("name");
+    timelines.push_back(test.at("timeline"));
+  }
+  ASSERT_EQ(timelines.size(), 1u);
+  EXPECT_TRUE(parse_timeline(timelines[0]).has_value()) << timelines[0];
 }
 
 TEST_F(Hostile, TheBoxHolds) {

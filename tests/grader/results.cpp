@@ -55,6 +55,7 @@ ordered_json json_of(const TestResult& test) {
   json["rule"] = bounded(test.rule);
   json["seed"] = test.seed;
   json["output"] = bounded(test.output);
+  if (!test.timeline.empty()) json["timeline"] = test.timeline;
   return json;
 }
 
@@ -111,6 +112,7 @@ std::optional<Grade> grade_from_json(const std::string& text) {
         test.rule = one.value("rule", "");
         test.seed = one.value("seed", "");
         test.output = one.value("output", "");
+        test.timeline = one.value("timeline", "");
         lab.tests.push_back(test);
       }
       grade.labs.push_back(lab);

@@ -9,31 +9,43 @@
 #include <random>
 #include <thread>
 
+#include "timeline.h"
+
 namespace grader {
 
 namespace {
 
 constexpr double kListLimit = 300;  // the first program of a day may have to set up Wine
 
-std::string read_file(const std::filesystem::path& file) {
+std::string read_file(const std::filesystem::path& file, std::size_t most = 16 << 20) {
   std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
+  std::string text;
+  char piece[4096];
+  while (text.size() < most && (stream.read(piece, sizeof piece), stream.gcount() > 0)) text.append(piece, static_cast<std::size_t>(stream.gcount()));
+  return text;
 }
 
 // A report that was prepared before the test ran does not know its name.
-std::string secret_name() {
+std::string secret_name(const std::string& what) {
   static std::random_device random;
   static std::mutex mutex;
   std::lock_guard lock(mutex);
   char name[64];
-  std::snprintf(name, sizeof name, "report-%08x%08x.json", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
-  return name;
+  std::snprintf(name, sizeof name, "-%08x%08x.json", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
+  return what + name;
 }
 
+struct Files {
+  std::string report;    // GoogleTest's
+  std::string timeline;  // as it was written
+};
+
 // Runs the program in a folder of its own; GoogleTest's report is a file in it, so nobody else's can be taken for it.
-Ended run_program(const TestProgram& program, const std::string& option, double limit, std::string& report) {
+Ended run_program(const TestProgram& program, const std::string& option, double limit, Files& read) {
   const PrivateFolder folder;
-  const std::filesystem::path report_file = folder.path() / secret_name();
+  const bool records = program.timeline != TestProgram::Timeline::of_none;
+  const std::filesystem::path report_file = folder.path() / secret_name("report");
+  const std::filesystem::path timeline_file = folder.path() / secret_name("timeline");
   Command command;
   command.args = program.platform.runner;
   command.args.push_back(program.file.string());
@@ -42,14 +54,20 @@ Ended run_program(const TestProgram& program, const std::string& option, double 
   command.args.push_back("--gtest_color=no");
   command.dir = folder.path();
   command.env = program.platform.env;
+  if (records) command.env.emplace_back("LAB_TIMELINE", timeline_file.filename().string());
   command.limit = limit;
   if (program.guard) {
-    std::ofstream(report_file).close();
-    std::filesystem::permissions(report_file, std::filesystem::perms::all);
-    command = program.guard(command, folder.path(), report_file);
+    std::vector<std::filesystem::path> files = {report_file};
+    if (records) files.push_back(timeline_file);
+    for (const std::filesystem::path& file : files) {
+      std::ofstream(file).close();
+      std::filesystem::permissions(file, std::filesystem::perms::all);
+    }
+    command = program.guard(command, folder.path(), files);
   }
   Ended ended = run(command);
-  report = read_file(report_file);
+  read.report = read_file(report_file);
+  if (records) read.timeline = read_file(timeline_file, kMostTimeline);
   return ended;
 }
 
@@ -59,9 +77,11 @@ TestResult run_once(const TestRun& run, const std::string& seed) {
   try {
     TestProgram program = *run.program;
     if (!seed.empty()) program.platform.env.emplace_back("LAB_SEED", seed);
-    std::string report;
-    const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, report);
-    judge(ended, report, program.platform.sanitized, result);
+    Files read;
+    const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, read);
+    judge(ended, read.report, program.platform.sanitized, result);
+    const bool failed = !result.passed() && result.verdict != Verdict::not_started;
+    if (failed || program.timeline == TestProgram::Timeline::of_all) result.timeline = tidy_timeline(read.timeline);
   } catch (const std::exception& error) {
     result.verdict = Verdict::grader_error;
     result.reason = error.what();
@@ -96,10 +116,12 @@ TestResult run_one(const TestRun& run) {
 }  // namespace
 
 std::vector<std::string> list_tests(const TestProgram& program, std::string& why) {
-  std::string report;
-  const Ended ended = run_program(program, "--gtest_list_tests", kListLimit, report);
+  Files read;
+  TestProgram plain = program;
+  plain.timeline = TestProgram::Timeline::of_none;
+  const Ended ended = run_program(plain, "--gtest_list_tests", kListLimit, read);
   std::vector<std::string> names;
-  if (const auto tests = parse_report(report)) {
+  if (const auto tests = parse_report(read.report)) {
     for (const Reported& test : *tests) {
       if (test.name.find("DISABLED_") == std::string::npos) names.push_back(test.name);
     }

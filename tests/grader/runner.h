@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,9 +16,12 @@ struct TestProgram {
   std::filesystem::path file;
   Platform platform;
   // Code that is not trusted: makes the command that runs `command` in a box. It may write into `folder`, which is empty
-  // at the end, and the file `report`, which is there.
-  using Guard = std::function<Command(const Command& command, const std::filesystem::path& folder, const std::filesystem::path& report)>;
+  // at the end, and into `files`, which are there.
+  using Guard = std::function<Command(const Command& command, const std::filesystem::path& folder, const std::vector<std::filesystem::path>& files)>;
   Guard guard = nullptr;
+  // Whose TestResult::timeline tells what its threads did. A TODO that is not written has nothing to tell.
+  enum class Timeline { of_none, of_failures, of_all };
+  Timeline timeline = Timeline::of_none;
 };
 
 // The tests a program has. Empty when it cannot say; `why` then holds its output.

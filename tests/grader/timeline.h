@@ -2,11 +2,14 @@
 // the test program writes (tests/support/timeline.h).
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace grader {
+
+constexpr std::size_t kMostTimeline = 256 * 1024;  // bytes; a file has no more
 
 // One bar of the picture: a call of a thread, or an operation from its posting to its completion.
 struct Span {
@@ -22,9 +25,15 @@ struct Span {
 struct Timeline {
   std::vector<std::string> lanes;  // "thread 3", "client 2: receives"; threads first
   std::vector<Span> spans;         // in the order of their starts
+  std::size_t left_out = 0;        // events in the middle that are not there
 };
 
-// Nothing when the text is no such file. The text may come from a stranger: what is too much is left out.
+// Nothing when the text is no such file. The text may come from a stranger: what is too much is left out, and what is
+// left are short lines of printable ASCII.
 std::optional<Timeline> parse_timeline(const std::string& text);
+
+// The same file without the blanks that pad its lines, and without what is no event; it is one valid JSON text again.
+// Empty when there is no event.
+std::string tidy_timeline(const std::string& text);
 
 }  // namespace grader

@@ -120,6 +120,7 @@ void CallRules::begin() {
   ++generation_;
   threads_before_ = threads_now();
   me();  // the first: the test's own thread
+  timeline_.restart();
 }
 
 void CallRules::next_seed() {
@@ -129,6 +130,7 @@ void CallRules::next_seed() {
   peers_.clear();
   last_number_ = 0;
   last_client_ = 0;
+  timeline_.restart();
 }
 
 std::string CallRules::end(bool passed) {
@@ -169,6 +171,7 @@ void CallRules::print(bool print) {
 void CallRules::broke_locked(const std::string& rule, const std::string& note, const std::string& what) {
   if (!broken_.empty()) return;
   broken_ = note.empty() ? rule + ": " + what : "rule: " + rule + " (" + note + "): " + what;
+  if (timeline_.recording()) timeline_.moment_of_thread(me().index, broken_.c_str(), true);
   if (!prints_) return;
   std::printf("%s\n", broken_.c_str());
   std::fflush(stdout);
@@ -198,6 +201,10 @@ void CallRules::opened(SOCKET socket) {
   SocketState& state = sockets_[socket] = {};  // on Windows a closed socket's handle is used again
   state.client = ++last_client_;
   state.peer_port = port;
+  if (!timeline_.recording() || port == 0) return;
+  if (ThreadSeen& mine = me(); mine.inside) mine.bar.facts.client = state.client;
+  const std::uint64_t sent = peers_.contains(port) ? peers_[port].sent : 0;
+  timeline_.moment_of_client(state.client, ("is accepted" + (sent == 0 ? "" : ", and has sent " + plural(sent, "byte"))).c_str());
 }
 
 void CallRules::listening(SOCKET socket) {
@@ -216,6 +223,7 @@ void CallRules::closing(SOCKET socket) {
                                           "may belong to a new client.");
   }
   found->second.open = false;
+  if (timeline_.recording() && found->second.peer_port != 0) timeline_.moment_of_client(found->second.client, "is closed by the server");
 }
 
 void CallRules::port_opened(HANDLE port) {
@@ -300,6 +308,15 @@ CallRules::Posting CallRules::posting(SOCKET socket, bool is_send, const WSABUF*
     for (const WSABUF& buffer : op.buffers) std::memset(buffer.buf, kFiller, buffer.len);
   }
   const Posting posting{op.number, known == sockets_.end() || known->second.associated};
+  if (timeline_.recording()) {
+    Timeline::Facts facts;
+    facts.client = known == sockets_.end() ? 0 : known->second.client;
+    facts.operation = op.number;
+    facts.bytes = 0;
+    for (const WSABUF& buffer : op.buffers) facts.bytes += buffer.len;
+    op.bar = timeline_.operation(is_send, facts);
+    me().bar.facts = facts;
+  }
   in_flight_[overlapped] = std::move(op);
   return posting;
 }
@@ -324,6 +341,8 @@ void CallRules::posted(const Posting& posting, OVERLAPPED* overlapped, bool fail
     return;
   }
   overlapped->Offset = overlapped->OffsetHigh = 0;
+  found->second.bar.facts.failed = true;
+  timeline_.end(found->second.bar);
   const auto socket = sockets_.find(found->second.socket);
   if (!found->second.is_send && socket != sockets_.end()) --socket->second.receives_out;
   in_flight_.erase(found);
@@ -357,6 +376,17 @@ bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
     state.bytes_received += bytes;
     if (ok && bytes > 0) ++state.receives_done;
     if (!ok || bytes == 0) state.ended = true;
+  }
+  if (timeline_.recording()) {
+    Timeline::Bar bar = op.bar;
+    bar.facts.bytes = bytes;
+    bar.facts.failed = !ok;
+    timeline_.end(bar);
+    Timeline::Facts& call = me().bar.facts;
+    call.client = bar.facts.client;
+    call.operation = op.number;
+    call.bytes = std::max(0ll, call.bytes) + bytes;
+    ++call.packets;
   }
   const bool is_send = op.is_send;
   in_flight_.erase(found);
@@ -423,11 +453,33 @@ std::vector<std::string> CallRules::calls_on(SOCKET socket) const {
 void CallRules::client_sent(std::uint16_t port, std::size_t bytes) {
   std::lock_guard lock(mutex_);
   peers_[port].sent += bytes;
+  if (const unsigned client = client_at(port); client != 0) timeline_.moment_of_client(client, ("sends " + plural(bytes, "byte")).c_str());
 }
 
 void CallRules::client_ended(std::uint16_t port) {
   std::lock_guard lock(mutex_);
   peers_[port].ended = true;
+  if (const unsigned client = client_at(port); client != 0) timeline_.moment_of_client(client, "ends");
+}
+
+// For the timeline. 0: nobody records, or it is not accepted yet.
+unsigned CallRules::client_at(std::uint16_t port) const {
+  if (!timeline_.recording()) return 0;
+  unsigned last = 0;
+  for (const auto& [socket, state] : sockets_) {
+    if (state.peer_port == port) last = std::max(last, state.client);
+  }
+  return last;
+}
+
+void CallRules::record(const char* file) {
+  std::lock_guard lock(mutex_);
+  timeline_.open(file);
+}
+
+void CallRules::step(const char* what, bool failed) {
+  std::lock_guard lock(mutex_);
+  if (active_ && timeline_.recording()) timeline_.moment_of_thread(me().index, what, failed);
 }
 
 // The thread's place in the books; it is marked gone when the thread ends.
@@ -460,14 +512,25 @@ void CallRules::enter(Call call, SOCKET socket) {
   mine.inside = true;
   ++mine.calls;
   mine.when = Clock::now();
+  if (!timeline_.recording()) return;
+  Timeline::Facts facts;
+  if (found != sockets_.end()) (found->second.listens ? facts.listener : facts.client) = found->second.client;
+  mine.bar = timeline_.call(mine.index, name_of(call), facts);
 }
 
-void CallRules::leave() {
+void CallRules::leave(const Outcome& outcome) {
   std::lock_guard lock(mutex_);
   if (!active_) return;
   ThreadSeen& mine = me();
   mine.inside = false;
   mine.when = Clock::now();
+  if (!timeline_.recording()) return;
+  Timeline::Facts& facts = mine.bar.facts;
+  facts.failed = outcome.failed;
+  facts.pending = outcome.pending;
+  facts.error = outcome.failed ? outcome.error : 0;
+  if (outcome.bytes >= 0) facts.bytes = outcome.bytes;
+  timeline_.end(mine.bar);
 }
 
 std::string CallRules::last_seen() const {

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "seam.h"
+#include "timeline.h"
 #include "waiting.h"
 
 namespace test {
@@ -35,6 +36,7 @@ struct PostedOperation {
   std::vector<WSABUF> buffers;
   std::uint64_t checksum = 0;  // of what is sent
   bool out_of_port = false;
+  Timeline::Bar bar;
 };
 
 struct SocketState {
@@ -96,8 +98,18 @@ class CallRules {
   std::vector<std::string> calls_on(SOCKET socket) const;
 
   // A call begins and ends: it is counted, and is what its thread does, for last_seen().
+  struct Outcome {
+    bool failed = false;
+    bool pending = false;
+    DWORD error = 0;
+    int bytes = -1;
+  };
   void enter(Call call, SOCKET socket);
-  void leave();
+  void leave(const Outcome& outcome);
+
+  // For the timeline alone.
+  void record(const char* file);
+  void step(const char* what, bool failed);
 
   void client_sent(std::uint16_t port, std::size_t bytes);
   void client_ended(std::uint16_t port);
@@ -110,11 +122,13 @@ class CallRules {
     bool gone = false;
     std::uint64_t calls = 0;
     Clock::time_point when;
+    Timeline::Bar bar;
   };
 
   // A rule is broken; only the first one counts, and is printed at once.
   void broke_locked(const std::string& rule, const std::string& note, const std::string& what);
   std::string client(SOCKET socket) const;
+  unsigned client_at(std::uint16_t port) const;
   std::string describe(const PostedOperation& op) const;
   ThreadSeen& me();
 
@@ -132,6 +146,7 @@ class CallRules {
   std::deque<ThreadSeen> threads_;
   unsigned generation_ = 0;  // of the test: a thread's place in threads_ may be that of an older one
   std::size_t threads_before_ = 0;
+  Timeline timeline_;
 };
 
 CallRules& call_rules();

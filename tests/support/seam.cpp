@@ -131,15 +131,18 @@ class Visit {
   }
   ~Visit() {
     const DWORD error = ::GetLastError();
+    outcome.error = error;
     {
       const OutOfSight hidden;
-      call_rules().leave();
+      call_rules().leave(outcome);
     }
     if (!waits()) Conducting::stop("after ", name_of(call_));
     ::SetLastError(error);
   }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
+
+  CallRules::Outcome outcome;
 
  private:
   // It stops in the middle, until there is a packet for it.
@@ -167,9 +170,10 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
   if constexpr (call == Call::CloseHandle) {  // the C++ library of MinGW closes its threads so
     if (!call_rules().knows_port(std::get<0>(arguments))) return std::apply(real, arguments);
   }
-  const Visit visit(call, std::apply([](auto... all) { return socket_of(all...); }, arguments));
+  Visit visit(call, std::apply([](auto... all) { return socket_of(all...); }, arguments));
   if (const int error = scripted_error(call)) {
     ::SetLastError(static_cast<DWORD>(error));
+    visit.outcome.failed = true;
     return failure_of<call, Result>();
   }
   // What ends is noted before the call: a moment later the handle may be a new one's.
@@ -180,6 +184,8 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
     const Unwatched system;
     return std::apply(real, arguments);
   }();
+  visit.outcome.failed = result == failure_of<call, Result>();
+  if constexpr (call == Call::send || call == Call::recv) visit.outcome.bytes = result;
   if constexpr (call == Call::socket || call == Call::WSASocketW || call == Call::accept) {
     if (result != INVALID_SOCKET) note([&] { call_rules().opened(result); });
   }
@@ -202,12 +208,17 @@ bool was_posted(int result) { return result == 0 || ::WSAGetLastError() == WSA_I
 // An overlapped call: in the books before it is made, for its completion may come before it returns.
 template <class Make>
 int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED overlapped, Make make) {
-  const Visit visit(call, s);
+  Visit visit(call, s);
   if (const int error = scripted_error(call)) {
     ::WSASetLastError(error);
+    visit.outcome.failed = true;
     return SOCKET_ERROR;
   }
-  if (overlapped == nullptr || buffers == nullptr || count == 0) return make(buffers, count);
+  if (overlapped == nullptr || buffers == nullptr || count == 0) {
+    const int result = make(buffers, count);
+    visit.outcome.failed = result != 0;
+    return result;
+  }
   CallRules::Posting posting;
   std::vector<WSABUF> some(buffers, buffers + count);
   {
@@ -230,7 +241,9 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
     const Unwatched system;
     return make(some.data(), static_cast<DWORD>(some.size()));
   }();
-  note([&] { call_rules().posted(posting, overlapped, !was_posted(result)); });
+  visit.outcome.failed = !was_posted(result);
+  visit.outcome.pending = result != 0 && !visit.outcome.failed;
+  note([&] { call_rules().posted(posting, overlapped, visit.outcome.failed); });
   return result;
 }
 
@@ -270,8 +283,9 @@ BOOL WINAPI seen_GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PT
                                            DWORD milliseconds) {
   const auto real = win32::real_calls().GetQueuedCompletionStatus;
   if (unwatched > 0) return real(port, bytes, key, overlapped, milliseconds);
-  const Visit visit(Call::GetQueuedCompletionStatus, INVALID_SOCKET);
+  Visit visit(Call::GetQueuedCompletionStatus, INVALID_SOCKET);
   if (const int error = scripted_error(Call::GetQueuedCompletionStatus)) {
+    visit.outcome.failed = true;
     *overlapped = nullptr;
     ::SetLastError(static_cast<DWORD>(error));
     return FALSE;
@@ -294,6 +308,7 @@ BOOL WINAPI seen_GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PT
     packet.error = packet.ok ? 0 : ::GetLastError();
     packet.entry.lpOverlapped = *overlapped;
   }
+  visit.outcome.failed = !packet.ok;
   if (packet.any()) hand_over(*overlapped, packet.ok, *bytes);
   ::SetLastError(packet.error);
   return packet.ok;
@@ -303,8 +318,9 @@ BOOL WINAPI seen_GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY ent
                                              DWORD milliseconds, BOOL alertable) {
   const auto real = win32::real_calls().GetQueuedCompletionStatusEx;
   if (unwatched > 0) return real(port, entries, count, removed, milliseconds, alertable);
-  const Visit visit(Call::GetQueuedCompletionStatusEx, INVALID_SOCKET);
+  Visit visit(Call::GetQueuedCompletionStatusEx, INVALID_SOCKET);
   if (const int error = scripted_error(Call::GetQueuedCompletionStatusEx)) {
+    visit.outcome.failed = true;
     *removed = 0;
     ::SetLastError(static_cast<DWORD>(error));
     return FALSE;
@@ -326,6 +342,7 @@ BOOL WINAPI seen_GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY ent
     const Unwatched system;
     error = real(port, entries, count, removed, milliseconds, alertable) ? 0 : ::GetLastError();
   }
+  visit.outcome.failed = error != 0;
   for (ULONG i = 0; error == 0 && i < *removed; ++i) {
     hand_over(entries[i].lpOverlapped, entries[i].lpOverlapped == nullptr || entries[i].Internal == 0,
               entries[i].dwNumberOfBytesTransferred);
@@ -435,6 +452,11 @@ std::vector<std::string> calls_on(SOCKET socket) { return call_rules().calls_on(
 void begin_watch() { call_rules().begin(); }
 void next_seed() { call_rules().next_seed(); }
 std::string end_watch(bool passed) { return call_rules().end(passed); }
+void record_timeline(const char* file) { call_rules().record(file); }
+void note_step(const char* what, bool failed) {
+  const OutOfSight hidden;
+  call_rules().step(what, failed);
+}
 void print_broken_rules(bool print) { call_rules().print(print); }
 std::string broken_rule() { return call_rules().broken(); }
 std::string last_seen() { return call_rules().last_seen(); }

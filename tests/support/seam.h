@@ -89,6 +89,11 @@ std::vector<std::string> calls_on(SOCKET socket);
 // For test_main: from now on the seam sees every call.
 void install_seam();
 
+// For test_main: from now on each test writes its timeline into this file (timeline.h). note_step: a step of the story, or
+// what was wrong at its end.
+void record_timeline(const char* file);
+void note_step(const char* what, bool failed = false);
+
 // For tell(): a test begins; it has ended, and `passed` is what it said itself. Then what was left behind is looked at,
 // and the first broken rule comes back as a line: "rule: one_recv (N7): ...", "leak: ...". Empty: all is well.
 void begin_watch();

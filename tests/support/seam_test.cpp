@@ -1,6 +1,9 @@
 // The seam: it sees every call but the harness's own, lets calls fail, and knows when a rule is broken.
 #include <array>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -275,6 +278,97 @@ TEST_F(SeamWithPort, ThreadsAreSeen) {
       << last_seen();
   ::PostQueuedCompletionStatus(port_, 0, 0, nullptr);
   waits.finish();
+}
+
+// --- The timeline ----------------------------------------------------------------------------------------------------
+
+class Recorded : public SeamWithPort {
+ protected:
+  Recorded() {
+    record_timeline(kFile);
+    next_seed();
+  }
+  static std::string text() {
+    std::ifstream stream(kFile, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+  // The lines that have both texts.
+  static std::vector<std::string> lines(const std::string& one, const std::string& other = "") {
+    std::istringstream all(text());
+    std::vector<std::string> found;
+    for (std::string line; std::getline(all, line);) {
+      if (line.find(one) != std::string::npos && line.find(other) != std::string::npos) found.push_back(line);
+    }
+    return found;
+  }
+  static constexpr const char* kFile = "seam_test_timeline.json";
+};
+
+TEST_F(Recorded, ACallAndItsOperationAreThere) {
+  ASSERT_TRUE(receive(ops_[0]));
+  EXPECT_EQ(lines("\"ph\":\"X\"", "\"name\":\"WSARecv\"").size(), 1u) << text();
+  EXPECT_EQ(lines("\"ph\":\"B\"", "\"name\":\"receive\"").size(), 1u) << text();
+  peer_->send("hello");
+  ASSERT_EQ(take(), &ops_[0].overlapped);
+  EXPECT_EQ(lines("\"ph\":\"B\"").size(), 0u) << text();
+  EXPECT_EQ(lines("\"ph\":\"X\"", "\"name\":\"receive\",\"args\":{\"client\":1,\"operation\":1,\"bytes\":5}").size(), 1u) << text();
+  EXPECT_EQ(lines("GetQueuedCompletionStatus", "\"operation\":1,\"bytes\":5").size(), 1u) << text();
+  EXPECT_EQ(lines("sends 5 bytes", "\"pid\":2").size(), 1u) << text();
+  EXPECT_EQ(lines("thread_name", "client 1: receives").size(), 1u) << text();
+}
+
+TEST_F(Recorded, ACallThatFailsSaysSo) {
+  Faults faults;
+  faults.fail(Call::WSARecv, WSAENOBUFS);
+  EXPECT_FALSE(receive(ops_[0]));
+  EXPECT_EQ(lines("\"name\":\"WSARecv\"", "\"failed\":1,\"error\":10055").size(), 1u) << text();
+}
+
+TEST_F(Recorded, ACallThatDoesNotEndIsOpen) {
+  std::thread worker([&] { take(); });
+  EXPECT_TRUE(eventually([&] { return lines("\"ph\":\"B\"", "GetQueuedCompletionStatus").size() == 1; })) << text();
+  ::PostQueuedCompletionStatus(port_, 0, 0, nullptr);
+  worker.join();
+  EXPECT_EQ(lines("\"ph\":\"B\"").size(), 0u) << text();
+}
+
+TEST_F(Recorded, OperationsAtTheSameTimeHaveLanesOfTheirOwn) {
+  for (const int i : {0, 1}) {
+    ops_[i].wsabuf.len = 4;
+    ASSERT_TRUE(send(ops_[i]));
+  }
+  EXPECT_EQ(lines("\"name\":\"send\"", "\"tid\":20,").size(), 1u) << text();
+  EXPECT_EQ(lines("\"name\":\"send\"", "\"tid\":21,").size(), 1u) << text();
+  EXPECT_EQ(lines("thread_name", "client 1: sends (2)").size(), 1u) << text();
+  take();
+  take();
+}
+
+TEST_F(Recorded, ABrokenRuleIsThere) {
+  ASSERT_TRUE(receive(ops_[0]));
+  ASSERT_TRUE(receive(ops_[1]));
+  EXPECT_EQ(lines("rule: one_recv", "\"failed\":1").size(), 1u) << text();
+  close();
+  take();
+  take();
+}
+
+TEST_F(Recorded, ALongTestKeepsItsBeginningAndItsEnd) {
+  note_step("the first \"step\"");
+  ASSERT_TRUE(receive(ops_[0]));
+  for (int i = 0; i < 5000; ++i) ::PostQueuedCompletionStatus(port_, 0, 0, nullptr);
+  note_step("the last step");
+  EXPECT_EQ(lines("the first 'step'").size(), 1u);
+  EXPECT_EQ(lines("the last step").size(), 1u);
+  EXPECT_EQ(lines("\"ph\":\"B\"", "\"name\":\"receive\"").size(), 1u) << "what is outstanding is not lost";
+  EXPECT_EQ(lines("\"left_out\":").size(), 1u);
+  EXPECT_EQ(text().size(), 256u * 1024);
+  EXPECT_EQ(text().front(), '[');
+  EXPECT_EQ(text().substr(text().size() - 2), "]\n");
+  next_seed();
+  EXPECT_EQ(lines("step").size(), 0u) << "each seed begins anew";
+  close();
+  take();
 }
 
 }  // namespace

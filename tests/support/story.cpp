@@ -119,6 +119,7 @@ void step(const std::string& what) {
   std::lock_guard lock(story().mutex);
   story().last_step = std::to_string(++story().steps) + ". " + what;
   print_line("story: " + story().last_step);
+  note_step(story().last_step.c_str());
 }
 
 void begin_seed(std::uint64_t seed) {
@@ -130,6 +131,7 @@ void begin_seed(std::uint64_t seed) {
 void fail(const std::string& what, const char* file, int line) {
   {
     const std::string seen = last_seen();  // now: what cleans up after the failure changes it
+    note_step(what.c_str(), true);
     std::lock_guard lock(story().mutex);
     if (story().seen.empty()) story().seen = seen;
   }

@@ -36,5 +36,6 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   lab::WinsockSession winsock;
   test::install_seam();
+  if (const char* const file = std::getenv("LAB_TIMELINE")) test::record_timeline(file);
   return RUN_ALL_TESTS();
 }
