@@ -16,6 +16,7 @@
 #include "child_process.h"
 #include "conductor.h"
 #include "echo.h"
+#include "interrupted.h"
 #include "operation_ledger.h"
 #include "overlapped_ex.h"
 #include "seam.h"
@@ -858,17 +859,21 @@ class OneOperation : public lab::OperationSource {
   OverlappedEx op_;
 };
 
-// What `round` gives is run on three threads, again and again, until the threads have met 20000 times: one has gone on
-// while another was inside. A machine that is too busy for that ends it after a while.
+// What `round` gives is run on three threads: some rounds instruction by instruction, and then freely until the threads have
+// met 20000 times: one has gone on while another was inside. A machine that is too busy for that ends it after a while.
 void in_a_crowd(const std::string& what, const std::function<std::function<void()>()>& round) {
   constexpr int kThreads = 3;
   std::atomic<unsigned> gone_on{0};
   std::atomic<unsigned> met{0};
-  const auto end = Clock::now() + std::chrono::seconds(3);
+  const auto end = Clock::now() + std::chrono::seconds(2);
   std::vector<std::unique_ptr<Background>> threads;
   for (int n = 0; n < kThreads; ++n) {
     threads.push_back(std::make_unique<Background>(what, [&] {
       const std::function<void()> mine = round();
+      {
+        const Interrupted often;
+        for (int i = 0; i < 40; ++i) mine();
+      }
       while (met.load(std::memory_order_relaxed) < 20000 && Clock::now() < end) {
         for (int i = 0; i < 100; ++i) {
           const unsigned before = gone_on.load(std::memory_order_relaxed);

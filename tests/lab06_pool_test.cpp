@@ -20,6 +20,7 @@
 #include "child_process.h"
 #include "conductor.h"
 #include "game_server.h"
+#include "interrupted.h"
 #include "net.h"
 #include "pool.h"
 #include "protocol.h"
@@ -205,6 +206,8 @@ class Crowd {
   const Clock::time_point end_ = Clock::now() + std::chrono::seconds(3);
 };
 
+constexpr int kInterruptedRounds = 40;  // with Interrupted, which is slow; then follow free ones, in which threads meet by chance
+
 // Two threads meet again and again, so that what follows happens at the same moment.
 class Meeting {
  public:
@@ -369,6 +372,18 @@ LAB_TEST(Lab06, ReleasedTwiceIsCaught, "N10", kStep4) {
 }
 
 LAB_TEST(Lab06, TwoThreadsReleaseTheSame, "N10", kStep4) {
+  STEP("two threads release the same 4 operations");
+  OperationPool small(4, PoolPolicy::bounded);
+  for (int round = 0; round < kInterruptedRounds; ++round) {
+    std::vector<OverlappedEx*> ops(4);
+    for (OverlappedEx*& op : ops) op = small.acquire(OpKind::send);
+    std::atomic<std::size_t> taken{0};
+    on_threads("a thread that releases", 2, [&](unsigned) {
+      const Interrupted often;
+      for (OverlappedEx* const op : ops) taken += small.release(op) ? 1 : 0;
+    });
+    check_equal("how many of the 2 x 4 releases took one back", taken.load(), 4);
+  }
   constexpr std::size_t kOps = 64;
   OperationPool pool(kOps, PoolPolicy::bounded);
   STEP("two threads release the same 64 operations, one from the first to the last, one from the last to the first");
@@ -580,14 +595,19 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
       std::atomic<std::size_t> count{0}, nulls{0}, refused{0};
       const Crowd crowd(0.1);
       on_threads("a thread that acquires and releases", threads, [&](unsigned me) {
+        const auto round = [&](bool yields) {
+          OverlappedEx* const op = pool.acquire(OpKind::send);
+          if (op == nullptr) ++nulls;
+          if (yields) std::this_thread::yield();
+          if (op != nullptr && !pool.release(op)) ++refused;
+          ++count;
+        };
+        if (threads < 4) {
+          const Interrupted often;
+          for (int k = 0; k < kInterruptedRounds; ++k) round(false);
+        }
         for (unsigned i = me; nulls == 0 && refused == 0 && crowd.goes_on(); ++i) {
-          for (int k = 0; k < 256; ++k) {
-            OverlappedEx* const op = pool.acquire(OpKind::send);
-            if (op == nullptr) ++nulls;
-            if (k == 0 && i % 4 == 0) std::this_thread::yield();
-            if (op != nullptr && !pool.release(op)) ++refused;
-          }
-          count += 256;
+          for (int k = 0; k < 256; ++k) round(k == 0 && i % 4 == 0);
         }
       });
       check_equal("how often acquire gave null", nulls.load(), 0);
@@ -609,27 +629,31 @@ LAB_TEST(Lab06, AnOperationHasOneOwner, "N10", kStep4) {
   on_threads("a thread that acquires and releases", kThreads, [&](unsigned me) {
     const auto connection = std::make_shared<lab::Connection>();
     std::uint64_t tag = me;
-    while (!wrong && crowd.goes_on()) {
-      for (int k = 0; k < 256; ++k) {
-        OverlappedEx* const ops[2] = {pool.acquire(OpKind::send), pool.acquire(OpKind::recv)};
-        bool fine = true;
-        for (OverlappedEx* const op : ops) {
-          if (op == nullptr || op->connection != nullptr) wrong = true;
-          check("acquire gives an operation, because each thread holds two of eight at most", op != nullptr);
-          check("a new operation has no connection", op->connection == nullptr);
-          op->connection = connection;
-          tag += kThreads;
-          std::memcpy(op->buffer, &tag, sizeof tag);
-        }
-        for (unsigned i = 0; i < 2; ++i) {
-          const std::uint64_t expected = tag - kThreads * (1 - i);
-          fine =
-              fine && std::memcmp(ops[i]->buffer, &expected, sizeof expected) == 0 && ops[i]->connection == connection;
-        }
-        for (OverlappedEx* const op : ops) fine = pool.release(op) && fine;
-        if (!fine) wrong = true;
-        check("an operation belongs to one thread at a time, until that one releases it", fine);
+    const auto round = [&] {
+      OverlappedEx* const ops[2] = {pool.acquire(OpKind::send), pool.acquire(OpKind::recv)};
+      bool fine = true;
+      for (OverlappedEx* const op : ops) {
+        if (op == nullptr || op->connection != nullptr) wrong = true;
+        check("acquire gives an operation, because each thread holds two of eight at most", op != nullptr);
+        check("a new operation has no connection", op->connection == nullptr);
+        op->connection = connection;
+        tag += kThreads;
+        std::memcpy(op->buffer, &tag, sizeof tag);
       }
+      for (unsigned i = 0; i < 2; ++i) {
+        const std::uint64_t expected = tag - kThreads * (1 - i);
+        fine = fine && std::memcmp(ops[i]->buffer, &expected, sizeof expected) == 0 && ops[i]->connection == connection;
+      }
+      for (OverlappedEx* const op : ops) fine = pool.release(op) && fine;
+      if (!fine) wrong = true;
+      check("an operation belongs to one thread at a time, until that one releases it", fine);
+    };
+    {
+      const Interrupted often;
+      for (int i = 0; i < kInterruptedRounds && !wrong; ++i) round();
+    }
+    while (!wrong && crowd.goes_on()) {
+      for (int i = 0; i < 256; ++i) round();
     }
   });
   check_equal("in_use()", pool.in_use(), 0);

@@ -8,6 +8,7 @@
 #include <set>
 #include <vector>
 
+#include "interrupted.h"
 #include "net.h"
 #include "seam.h"
 #include "story.h"
@@ -189,6 +190,25 @@ LAB_TEST(Conductor, WhatIsNotHandedOutStaysForLater, "-", "tests/support/README.
   }
   ::CloseHandle(port);
 }
+
+#if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+LAB_TEST(Interrupted, FindsWhatIsNotOneStep, "-", "tests/support/README.md") {
+  std::atomic<int> in_two_steps{0}, in_one{0};
+  std::atomic<bool> lost{false};
+  const auto count = [&] {
+    const Interrupted often;
+    for (int i = 0; i < 20000 && !lost; ++i) {
+      in_two_steps = in_two_steps + 1;
+      ++in_one;
+      if (in_two_steps < in_one - 1) lost = true;  // the other one may be between the two
+    }
+  };
+  Background other("a thread that counts", count);
+  count();
+  other.finish();
+  check("a sum was lost", lost);
+}
+#endif
 
 }  // namespace
 }  // namespace test
