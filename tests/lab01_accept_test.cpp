@@ -13,6 +13,7 @@
 #include "accept.h"
 #include "child_process.h"
 #include "conductor.h"
+#include "interrupted.h"
 #include "net.h"
 #include "resources.h"
 #include "seam.h"
@@ -277,6 +278,17 @@ class Meeting {
 
 // Two threads insert a client each at the same moment, look at what came of it, and erase, again and again.
 void insert_at_once(std::size_t max_clients) {
+  for (int round = 0; round < 40; ++round) {
+    ClientTable table(max_clients);
+    std::atomic<std::size_t> taken{0};
+    on_threads(2, "a thread that inserts", [&](int) {
+      const auto client = std::make_shared<Client>();
+      const Interrupted often;
+      if (table.insert(client)) ++taken;
+    });
+    check_equal("how many of the two clients were taken", taken.load(), max_clients);
+    check_equal("the size of the table", table.size(), max_clients);
+  }
   ClientTable table(max_clients);
   Meeting meeting;
   std::atomic<std::size_t> taken{0};
