@@ -185,16 +185,9 @@ class Checker {
       result.tests.clear();
       return;
     }
-    // What failed on an earlier platform has its verdict; but of a crash, or of luck, a sanitizer may know more.
-    const auto unexplained = [&](const TestResult& test) {
-      return (test.verdict == Verdict::crash || test.verdict == Verdict::inconsistent) && test.platform == platforms_.front().name;
-    };
-    const auto wanted = [&](const TestResult& test) { return test.verdict == Verdict::not_run || test.passed() || unexplained(test); };
-    run_graded(program, graded, result.tests, wanted, [&](TestResult& test, TestResult& again) {
-      const double seconds = test.seconds + again.seconds;
-      if (!unexplained(test) || again.verdict == Verdict::crash || again.verdict == Verdict::race) test = again;
-      test.seconds = seconds;
-    });
+    const std::string first = platforms_.front().name;
+    run_graded(program, graded, result.tests, [&](const TestResult& test) { return worth_another_platform(test, first); },
+               [&](TestResult& test, TestResult& again) { merge_platform(test, again, first); });
   }
 
   // Runs the tests that `wanted` picks, and hands each result with the old one to `merge`.

@@ -29,6 +29,7 @@ struct GradeOptions {
   double timeout = 0;             // seconds for each test; 0: its own limit
   int again = 2;                  // a failed test is run this often again: does it fail always?
   bool fresh = false;             // also what was graded before
+  bool sanitizers = false;        // natively and under each sanitizer: a point needs a pass on all of them
   bool without_sandbox = false;   // where bubblewrap does not run: with limits only
   unsigned jobs = 1;
 };

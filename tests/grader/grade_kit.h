@@ -18,6 +18,7 @@ struct LabKit {
   std::vector<GradedTest> tests;
   std::vector<std::string> compile;                         // without -o and -c
   std::vector<std::filesystem::path> headers;               // all that the compiler may see of the project
+  std::vector<std::string> exports;                         // what the lab asks for; all else stays in the student's object
   struct Link {
     std::string program;                                    // "lab03_overlapped_ex_graded_test"
     std::vector<std::string> args;                          // kOwnObject and kOutput stand for theirs
@@ -29,6 +30,7 @@ struct LabKit {
 struct StudentBuild {
   bool ok = false;
   bool interrupted = false;
+  bool grader_error = false;       // the fault is ours
   std::string error;               // what the compiler says, bounded
   std::vector<std::string> notes;  // what somebody should look at
 };
@@ -38,10 +40,11 @@ class GradeKit {
   // Throws GraderError when the project itself does not build.
   GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
 
+  const Platform& platform() const { return platform_; }
   const std::vector<LabKit>& labs() const { return kits_; }
   std::string fingerprint() const;  // another one when the tests or the given code are others
 
-  // Compiles the file once, links it with the rest; the programs lie in `bin`, an empty folder.
+  // Compiles the file once, links it with the rest; the programs lie in `bin`, an empty folder. Several threads may call it.
   StudentBuild build_student(const LabKit& kit, const std::filesystem::path& file, const std::filesystem::path& bin, const Sandbox& sandbox) const;
 
   // The test program in `bin`. It runs in the sandbox, each test in a box of its own. `sandbox` must outlive it.

@@ -246,6 +246,24 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   set(test, Verdict::crash, "the test went well, but then its program ended with " + describe_end(ended));
 }
 
+namespace {
+
+bool unexplained(const TestResult& test, const std::string& first_platform) {
+  return (test.verdict == Verdict::crash || test.verdict == Verdict::inconsistent) && test.platform == first_platform;
+}
+
+}  // namespace
+
+bool worth_another_platform(const TestResult& test, const std::string& first_platform) {
+  return test.verdict == Verdict::not_run || test.passed() || unexplained(test, first_platform);
+}
+
+void merge_platform(TestResult& test, const TestResult& again, const std::string& first_platform) {
+  const double seconds = test.seconds + again.seconds;
+  if (!unexplained(test, first_platform) || again.verdict == Verdict::crash || again.verdict == Verdict::race) test = again;
+  test.seconds = seconds;
+}
+
 std::string todo_of(const std::string& output) {
   const std::string mark = "not started: ";
   const std::size_t at = output.find(mark);

@@ -27,6 +27,12 @@ std::optional<std::vector<Reported>> parse_report(const std::string& json);
 // GoogleTest writes its report last, so exit(0) in tested code leaves none.
 void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test);
 
+// Several platforms, one after the other: what failed on an earlier one has its verdict; but of a crash, or of luck, on the
+// first one a sanitizer may know more.
+bool worth_another_platform(const TestResult& test, const std::string& first_platform);
+// `test`, as it is after it ran on one more platform.
+void merge_platform(TestResult& test, const TestResult& again, const std::string& first_platform);
+
 // The part of the output that a person wants to read: without GoogleTest's own lines, and not endless. A sanitizer's
 // report shows first what it says of `own_file`, the student's ("lab04_worker/worker.cpp").
 std::string story_of(const std::string& output, const std::string& own_file = "");

@@ -65,6 +65,7 @@ int run_tool(std::vector<std::string> words) {
   grade_command->add_option("path", grade_options.paths, "a submission (a folder or repository with the students' files, or a .zip or .tar.gz\nof it), or a class: a folder of submissions")->required();
   grade_command->add_option("--labs", grade_options.labs, "only these: 1,2,3")->delimiter(',');
   grade_command->add_option("--platform", platform, "linux, asan or tsan");
+  grade_command->add_flag("--sanitizers", grade_options.sanitizers, "natively, under ASan and under TSan: a point needs all three");
   grade_command->add_option("--seed", grade_options.seed, "what the tests draw their order and sizes from")
       ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
   grade_command->add_option("--timeout", grade_options.timeout, "seconds for each test, instead of its own limit")->check(CLI::Range(1, 3600));
@@ -73,7 +74,7 @@ int run_tool(std::vector<std::string> words) {
   grade_command->add_option("--out", grade_options.out, "the folder of the results; it is build/grades by default");
   grade_command->add_flag("--fresh", grade_options.fresh, "grade again what was graded before");
   grade_command->add_flag("--without-sandbox", grade_options.without_sandbox, "where bubblewrap does not run: with resource limits only. Not for strangers' code");
-  grade_command->add_option("--jobs", jobs, "tests at once, of one submission")->check(CLI::Range(1, 256));
+  grade_command->add_option("--jobs", jobs, "compilers and tests at once, of one submission")->check(CLI::Range(1, 256));
   grade_command->footer("Example: lab grade class/ --jobs 4\nInterrupted, the same command goes on where it stopped. The exit code is 0 when all are graded, whatever\n"
                         "their points; 5 for a fault of the course, 130 when interrupted.");
 

@@ -54,6 +54,7 @@ ordered_json json_of(const TestResult& test) {
   json["reason"] = bounded(test.reason);
   json["rule"] = bounded(test.rule);
   json["seed"] = test.seed;
+  json["platform"] = test.platform;
   json["output"] = bounded(test.output);
   if (!test.timeline.empty()) json["timeline"] = test.timeline;
   return json;
@@ -68,7 +69,7 @@ ordered_json json_of(const Grade& grade) {
                     {"earned", lab.earned()}, {"possible", kPointsPerLab}, {"seconds", lab.seconds}, {"tests", tests}});
   }
   return {{"name", grade.name}, {"key", grade.key}, {"earned", grade.earned()}, {"possible", grade.labs.size() * kPointsPerLab},
-          {"seconds", grade.seconds}, {"notes", grade.notes}, {"labs", labs}};
+          {"seconds", grade.seconds}, {"compile_seconds", grade.compile_seconds}, {"notes", grade.notes}, {"labs", labs}};
 }
 
 std::string dumped(const ordered_json& json) { return json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n"; }
@@ -94,6 +95,7 @@ std::optional<Grade> grade_from_json(const std::string& text) {
     grade.name = json.at("name");
     grade.key = json.at("key");
     grade.seconds = json.at("seconds");
+    grade.compile_seconds = json.at("compile_seconds");
     grade.notes = json.at("notes").get<std::vector<std::string>>();
     for (const ordered_json& entry : json.at("labs")) {
       LabResult lab;
@@ -111,6 +113,7 @@ std::optional<Grade> grade_from_json(const std::string& text) {
         test.reason = one.value("reason", "");
         test.rule = one.value("rule", "");
         test.seed = one.value("seed", "");
+        test.platform = one.value("platform", "");
         test.output = one.value("output", "");
         test.timeline = one.value("timeline", "");
         lab.tests.push_back(test);

@@ -15,7 +15,8 @@ struct Grade {
   std::string key;                 // hash of all that it depends on: a grade with the same key need not be taken again
   std::vector<std::string> notes;  // what was refused, what somebody should look at
   std::vector<LabResult> labs;
-  double seconds = 0;
+  double seconds = 0;          // by the clock
+  double compile_seconds = 0;  // of these
 
   int earned() const {
     int sum = 0;

@@ -16,7 +16,8 @@ const char* const kForbidden[] = {
     "unlink", "unlinkat", "remove", "rename", "renameat", "link", "linkat", "symlink", "symlinkat", "truncate", "ftruncate", "mmap", "mmap64",
     "mprotect", "memfd_create", "fork", "vfork", "clone", "execv", "execve", "execvp", "execvpe", "execl", "execlp", "execle", "fexecve",
     "posix_spawn", "posix_spawnp", "system", "popen", "ptrace", "process_vm_writev", "process_vm_readv", "prctl", "syscall", "dlopen", "dlsym",
-    "dlvsym", "dl_iterate_phdr", "environ", "__environ", "__libc_start_main", "io_uring_setup"};
+    "dlvsym", "dladdr", "dladdr1", "dlinfo", "dl_iterate_phdr", "getauxval", "_DYNAMIC", "_r_debug", "__ehdr_start", "__executable_start",
+    "environ", "__environ", "setenv", "unsetenv", "putenv", "clearenv", "__libc_start_main", "io_uring_setup"};
 
 // These have uses that are harmless; somebody should look.
 const char* const kSuspicious[] = {"_exit", "_Exit", "exit", "quick_exit", "abort", "atexit", "kill", "raise", "tgkill", "opendir", "readlink",
@@ -36,6 +37,9 @@ bool is_file_stream(const std::string& name) {
          name.find("10filesystem") != std::string::npos;
 }
 
+// In namespace std; a file that includes a header has templates of it, but these are weak.
+bool is_librarys(const std::string& name) { return starts(name, "_ZSt") || starts(name, "_ZNSt") || starts(name, "_ZNKSt") || starts(name, "_ZNSs"); }
+
 // Defined by compilers in every object file.
 bool is_compilers(const std::string& name) {
   return starts(name, "DW.ref.") || starts(name, "__odr_asan") || starts(name, "__asan") || starts(name, "__tsan") || starts(name, ".");
@@ -46,17 +50,29 @@ bool replaces_allocation(const std::string& name) {
   return starts(name, "_Znw") || starts(name, "_Zna") || starts(name, "_Zdl") || starts(name, "_Zda");
 }
 
+// Calls back for each line: "name kind value size".
+template <class Each>
+void for_each_symbol(const std::string& nm, Each each) {
+  std::istringstream lines(nm);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name, kind;
+    if (words >> name >> kind && kind.size() == 1) each(name, kind[0]);
+  }
+}
+
 template <std::size_t N>
 bool listed(const char* const (&list)[N], const std::string& name) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
 }
 
 // Why this symbol, defined for everybody, is refused.
-std::string refuse_definition(const std::string& name, const std::string& kind) {
-  if (kind == "i") return "the file has a function that is chosen at load time: " + name + "\n";
+std::string refuse_definition(const std::string& name, char kind) {
+  if (kind == 'i') return "the file has a function that is chosen at load time: " + name + "\n";
   if (name.rfind("_Z", 0) != 0) return "the file defines '" + name + "' for everybody; a student's file has no main and no extern \"C\"\n";
   if (is_tests_own(name)) return "the file defines a function of the tests: " + name + "\n";
   if (replaces_allocation(name)) return "the file replaces operator new or delete: " + name + "\n";
+  if (kind == 'T' && is_librarys(name)) return "the file defines a function of the standard library: " + name + "\n";
   return "";
 }
 
@@ -65,26 +81,38 @@ std::string refuse_definition(const std::string& name, const std::string& kind) 
 SymbolCheck check_symbols(const std::string& nm) {
   SymbolCheck check;
   std::set<std::string> asked;
-  std::istringstream lines(nm);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string name, kind;
-    if (!(words >> name >> kind) || kind.size() != 1) continue;
-    if (kind == "U" || kind == "w" || kind == "v") {
+  for_each_symbol(nm, [&](const std::string& name, char kind) {
+    if (kind == 'U' || kind == 'w' || kind == 'v') {
       std::string what;
       if (listed(kForbidden, name)) what = name;
       if (is_file_stream(name)) what = "files";
       if (is_tests_own(name)) what = "the tests' own functions";
       if (!what.empty()) check.refused = "the file uses " + what + "; no lab needs that, and with it a result could be forged\n";
       if (listed(kSuspicious, name)) asked.insert(name);
-      continue;
+      return;
     }
-    const bool local = kind[0] >= 'a' && kind[0] <= 'z' && kind != "u" && kind != "i";
-    if (local || is_compilers(name)) continue;
+    const bool local = kind >= 'a' && kind <= 'z' && kind != 'u' && kind != 'i';
+    if (local || is_compilers(name)) return;
     if (const std::string why = refuse_definition(name, kind); !why.empty()) check.refused = why;
-  }
+  });
   for (const std::string& name : asked) check.notes.push_back("it uses " + name + ", which no lab needs: look at it by hand");
   return check;
+}
+
+std::vector<std::string> symbols_of(const std::string& nm, const std::string& kinds) {
+  std::vector<std::string> names;
+  for_each_symbol(nm, [&](const std::string& name, char kind) {
+    if (kinds.find(kind) != std::string::npos && !is_compilers(name)) names.push_back(name);
+  });
+  return names;
+}
+
+std::vector<std::string> shared_data(const std::string& nm) {
+  std::vector<std::string> names;
+  for (const std::string& name : symbols_of(nm, "V")) {
+    if (starts(name, "_ZTI") || starts(name, "_ZTS") || name.find("3lab") != std::string::npos) names.push_back(name);
+  }
+  return names;
 }
 
 std::string check_assembler(const std::string& text) {
