@@ -353,14 +353,45 @@ TEST(Process, KillsWhatTheProgramLeftBehind) {
 TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
   const auto refused = [](const std::string& nm) { return check_symbols(nm).refused; };
   EXPECT_EQ(refused("_ZN3lab11accept_loopEv T 0 10\n_ZNSt6vectorIiE4pushEv W 0 10\n_ZN3lab1fEv t 0 4\nmemcpy U\nhelper t 0 1\n"), "");
-  for (const std::string nm : {"main T 0 10", "strcmp W 0 10", "_ZN7testing4InitEv T 0 1", "_Znwm T 0 1", "_ZN3lab1fEv i 0 1", "fopen U",
+  for (const std::string nm : {"main T 0 10", "strcmp W 0 10", "_ZN7testing4InitEv T 0 1", "_Znwm T 0 1", "_ZN3lab1fEv i 0 1", "fopen U", "_exit U", "kill U", "_ZNSt13runtime_errorC2ERKSs T 0 9",
                                "_ZNSt13basic_filebufIcSt11char_traitsIcEE4openEPKcSt13_Ios_Openmode U", "_ZN7testing8UnitTest3RunEv U"}) {
     EXPECT_NE(refused(nm + "\n"), "") << nm;
   }
   EXPECT_EQ(check_symbols("exit U\n").notes.size(), 1u);
+  EXPECT_EQ(refused("_ZSt4swapIiEvRT_S1_ W 0 9\n"), "");
   EXPECT_EQ(check_assembler("\t.text\n\t.type\tf, @function\n\t.section\t.rodata\n\t.type\tx, @object\n"), "");
   EXPECT_NE(check_assembler("\t.text\n#APP\n\tsyscall\n"), "");
   EXPECT_NE(check_assembler("\t.section\t.text.x,\"ax\",@progbits\n\t.type\tx, @object\n"), "");
+}
+
+TEST(Grade, OnlyTheLabsOwnFunctionsLeaveTheObject) {
+  const std::string nm = "_ZN3lab1fEv T 0 4\n_ZN3lab6helperEv T 8 4\n_ZSt16__ostream_insert W 0 9\n_ZTIN3lab1XE V 0 8\n_ZTSSt9exception V 0 8\n"
+                         "_ZTVSt9exception V 0 8\n_ZZN3lab1gEvE5count u 0 4\nlocal t 0 1\nmemcpy U\n__odr_asan.x B 0 1\n";
+  EXPECT_EQ(symbols_of(nm, kStrong), (std::vector<std::string>{"_ZN3lab1fEv", "_ZN3lab6helperEv"}));
+  EXPECT_EQ(symbols_of(nm, kUnique), std::vector<std::string>{"_ZZN3lab1gEvE5count"});
+  EXPECT_EQ(shared_data(nm), (std::vector<std::string>{"_ZTIN3lab1XE", "_ZTSSt9exception"}));
+}
+
+TEST(Verdicts, ASanitizerMayKnowMoreOfACrash) {
+  const auto result = [](Verdict verdict, const std::string& platform) {
+    TestResult test;
+    test.verdict = verdict;
+    test.platform = platform;
+    test.seconds = 1;
+    return test;
+  };
+  const auto merged = [&](TestResult test, const TestResult& again) {
+    merge_platform(test, again, "linux");
+    return test;
+  };
+  EXPECT_TRUE(worth_another_platform(result(Verdict::passed, "linux"), "linux"));
+  EXPECT_TRUE(worth_another_platform(result(Verdict::crash, "linux"), "linux"));
+  EXPECT_FALSE(worth_another_platform(result(Verdict::wrong, "linux"), "linux"));
+  EXPECT_FALSE(worth_another_platform(result(Verdict::crash, "asan"), "linux"));
+  EXPECT_EQ(merged(result(Verdict::passed, "linux"), result(Verdict::race, "tsan")).verdict, Verdict::race);
+  EXPECT_EQ(merged(result(Verdict::crash, "linux"), result(Verdict::passed, "asan")).verdict, Verdict::crash);
+  EXPECT_EQ(merged(result(Verdict::inconsistent, "linux"), result(Verdict::race, "tsan")).platform, "tsan");
+  EXPECT_EQ(merged(result(Verdict::passed, "linux"), result(Verdict::passed, "asan")).seconds, 2);
 }
 
 TEST(Grade, NamesInAnArchiveMayNotLeaveIt) {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "child.h"
 #include "grade_kit.h"
@@ -110,11 +111,12 @@ TEST_F(Hostile, TheBoxHolds) {
   box.limits.memory = 2ull << 30;
   box.limits.processes = 50;
   Command probe;
-  probe.args = {(folder("probe") / "probe").string(), (kRoot / "solutions").string(), (kRoot / "tests").string(), kBuild.string(), (scratch / "results.json").string()};
+  probe.args = {(folder("probe") / "probe").string(), std::to_string(::getpid()), (kRoot / "solutions").string(), (kRoot / "tests").string(), kBuild.string(), (scratch / "results.json").string()};
   probe.dir = scratch;
   const Ended ended = run(sandbox_.wrap(probe, box));
   EXPECT_EQ(ended.output, "probed\n") << describe_end(ended) << ended.error;
   EXPECT_EQ(read_all(scratch / "results.json"), "mine");
+  EXPECT_TRUE(fs::exists(folder("probe") / "probe"));
 }
 
 TEST_F(Hostile, LinksAreNotFollowed) {
@@ -177,6 +179,14 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
     EXPECT_TRUE(refused.files.empty()) << name;
     EXPECT_EQ(refused.notes.size(), 1u) << name;
   }
+
+  // Names that are no words: each is a folder with a right file.
+  sh("d=$(printf 'a\\n<b>&\"\\033[2J b') && mkdir \"$d\" && echo good >\"$d/accept.cpp\" && tar czf names.tar.gz \"$d\" && mkfifo pipe && "
+     "mkdir special && mkfifo special/accept.cpp && tar czf special.tar.gz special");
+  EXPECT_EQ(taken("names.tar.gz").files.size(), 1u);
+  zip("names.zip", "a\n<b>&\"\033[2J b/accept.cpp", 5);
+  EXPECT_EQ(taken("names.zip").files.size(), 1u);
+  EXPECT_TRUE(taken("special.tar.gz").files.empty());
 
   sh("mkdir linked && ln -s /etc/passwd linked/accept.cpp && tar czf linked.tar.gz linked && echo nonsense >broken.zip");
   EXPECT_TRUE(taken("linked.tar.gz").files.empty());

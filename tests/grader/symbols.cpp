@@ -17,11 +17,12 @@ const char* const kForbidden[] = {
     "mprotect", "memfd_create", "fork", "vfork", "clone", "execv", "execve", "execvp", "execvpe", "execl", "execlp", "execle", "fexecve",
     "posix_spawn", "posix_spawnp", "system", "popen", "ptrace", "process_vm_writev", "process_vm_readv", "prctl", "syscall", "dlopen", "dlsym",
     "dlvsym", "dladdr", "dladdr1", "dlinfo", "dl_iterate_phdr", "getauxval", "_DYNAMIC", "_r_debug", "__ehdr_start", "__executable_start",
-    "environ", "__environ", "setenv", "unsetenv", "putenv", "clearenv", "__libc_start_main", "io_uring_setup"};
+    "mkdir", "mkdirat", "rmdir", "chmod", "fchmod", "fchmodat", "chown", "opendir", "scandir", "nftw", "kill", "killpg", "tgkill", "sigqueue",
+    "setsid", "_exit", "_Exit", "quick_exit", "environ", "__environ", "setenv", "unsetenv", "putenv", "clearenv", "__libc_start_main", "io_uring_setup"};
 
 // These have uses that are harmless; somebody should look.
-const char* const kSuspicious[] = {"_exit", "_Exit", "exit", "quick_exit", "abort", "atexit", "kill", "raise", "tgkill", "opendir", "readlink",
-                                   "getenv", "secure_getenv", "signal", "sigaction", "getppid", "setsid", "chdir", "rmdir", "longjmp", "_longjmp"};
+const char* const kSuspicious[] = {"exit", "abort", "atexit", "raise", "readlink", "getenv",
+                                   "secure_getenv", "signal", "sigaction", "getppid", "chdir", "longjmp", "_longjmp"};
 
 bool starts(const std::string& text, const char* start) { return text.rfind(start, 0) == 0; }
 

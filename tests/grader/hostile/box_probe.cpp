@@ -15,8 +15,8 @@
 
 static void open_wall(const char* what) { std::printf("open: %s\n", what); }
 
-int main(int argc, char** argv) {  // what must not be seen, each an argument
-  for (int i = 1; i < argc; ++i) {
+int main(int argc, char** argv) {  // the grader's process; then what must not be seen, each an argument
+  for (int i = 2; i < argc; ++i) {
     if (std::filesystem::exists(argv[i])) open_wall(argv[i]);
   }
   for (const char* const file : {"/etc/passwd", "/etc/shadow", "/root", "/home", "/var", "/sys/kernel"}) {
@@ -54,6 +54,10 @@ int main(int argc, char** argv) {  // what must not be seen, each an argument
                        ::connect(client, reinterpret_cast<sockaddr*>(&address), size) == 0;
     if (!works) std::puts("no loopback");
   }
+  std::error_code error;
+  std::filesystem::remove_all(std::filesystem::read_symlink("/proc/self/exe", error).parent_path(), error);
+  std::filesystem::remove_all(std::filesystem::current_path(), error);
+  if (::kill(std::atoi(argv[1]), 0) == 0 || ::kill(-1, 0) == 0) open_wall("other processes");
   int children = 0;
   for (; children < 100; ++children) {  // its limit is 50
     const pid_t child = ::fork();
