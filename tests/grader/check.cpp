@@ -79,6 +79,7 @@ class Checker {
 
  private:
   std::string graded_target(const Lab& lab) const { return workspace_.test_target(lab, options_.solutions); }
+  static std::string earlier_than(const Lab& lab) { return lab.number == 2 ? "lab 1" : "labs 1 to " + std::to_string(lab.number - 1); }
   static std::string own_target(const Lab& lab) { return lab.name + "_test"; }
   bool has_own_chain(const Lab& lab) const {
     return !options_.solutions && !report_.one_test && lab.number > 1 && graded_target(lab) != own_target(lab);
@@ -117,6 +118,7 @@ class Checker {
         result.tests.back().name = test.name;
         result.tests.back().points = test.points;
       }
+      if (!report_.one_test) result.hidden = left_out_points(workspace_.root / "tests/points.json", lab.name);
       if (!workspace_.has(result.file)) {
         result.problem = options_.solutions ? Problem::grader : Problem::build;
         result.problem_text = result.file + " is not there";
@@ -159,6 +161,9 @@ class Checker {
     result.log = workspace_.log("check-" + result.name + "-" + (options_.sanitizers ? "sanitizers" : platforms_.front().name));
     std::ofstream log(result.log);
     write_log(log, result.tests);
+    if (!options_.solutions && lab.number > 1 && graded_target(lab) == own_target(lab)) {
+      result.own_chain = "over your own " + earlier_than(lab) + ": this copy of the course has no reference to put below lab " + std::to_string(lab.number);
+    }
     if (has_own_chain(lab) && !interrupted() && result.problem == Problem::none) run_own_chain(lab, graded, result, log);
     progress_.clear();
   }
@@ -219,8 +224,7 @@ class Checker {
   // little time: what failed already is not run again, and two hangs end it.
   void run_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
     const Platform& platform = platforms_.front();
-    const std::string last = std::to_string(lab.number - 1);
-    result.own_chain = "over your own " + (lab.number == 2 ? "lab 1" : "labs 1 to " + last) + ": ";
+    result.own_chain = "over your own " + earlier_than(lab) + ": ";
     const BuildResult& built = builds_[{platform.name, own_target(lab)}];
     if (!built.ok) {
       result.own_chain += "they do not compile, see " + workspace_.shown(built.log);
@@ -285,6 +289,7 @@ class Checker {
 }  // namespace
 
 int check(const Workspace& workspace, const CheckOptions& options) {
+  if (options.solutions) workspace.need_solutions("check --solutions");
   if (!options.test.empty() && (options.lab.empty() || options.lab == "all")) throw UsageError("--test needs the lab: lab check 4 --test NAME");
   Checker checker(workspace, options);
   if (options.lab.empty()) return checker.check_labs(workspace.labs, true);

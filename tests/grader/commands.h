@@ -36,6 +36,13 @@ struct GradeOptions {
 // Grades submissions in a sandbox; takes from each only the student's files.
 int grade(const Workspace& workspace, const GradeOptions& options);
 
+struct HandoutOptions {
+  std::string out;   // the folder, new or empty
+  bool zip = false;  // OUT.zip, too
+};
+// What students get: no solutions, no wrong programs, no hidden tests.
+int handout(const Workspace& workspace, const HandoutOptions& options);
+
 // Builds a program quietly, then becomes it.
 int run_target(const Workspace& workspace, const std::string& platform, const std::string& target,
                const std::vector<std::string>& arguments, unsigned jobs);

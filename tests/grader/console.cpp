@@ -61,7 +61,7 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     if (report.one_test) return "";
     if (report.solutions) return "";
     for (const Lab& next : workspace.labs) {
-      if (next.number == lab.number + 1) return "full points; ./lab diff " + std::to_string(lab.number) + " shows the solution. Read " + next.name + "/README.md, then: ./lab check " + std::to_string(next.number);
+      if (next.number == lab.number + 1) return "full points; " + (workspace.has("solutions") ? "./lab diff " + std::to_string(lab.number) + " shows the solution. Read " : "read ") + next.name + "/README.md, then: ./lab check " + std::to_string(next.number);
     }
     return "full points, and the last lab. Try it: ./lab run " + std::to_string(lab.number);
   }
@@ -125,6 +125,7 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
   std::printf("\n");
   if (!lab.tests.empty()) print_table(lab, workspace);
   std::printf("%s  %s  %s\n", bold(heading(lab)).c_str(), score(lab).c_str(), dim(in_seconds(lab.seconds)).c_str());
+  if (lab.hidden > 0) std::printf("and up to %d points by tests that this copy of the course does not have\n", lab.hidden);
   if (!lab.own_chain.empty()) std::printf("%s\n", lab.own_chain.c_str());
   if (lab.problem != Problem::none) {
     std::printf("\n%s", indented(lab.problem_text, workspace).c_str());

@@ -85,6 +85,7 @@ std::vector<std::string> unified_diff(const std::string& first, const std::strin
 
 int diff(const Workspace& workspace, const std::string& number, bool force) {
   const Lab& lab = workspace.lab(number);
+  workspace.need_solutions("diff");
   for (const std::string& file : {lab.solution_file(), lab.student_file()}) {
     if (!workspace.has(file)) throw UsageError(file + " is not there");
   }

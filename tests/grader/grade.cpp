@@ -324,6 +324,9 @@ class Grader {
 
 }  // namespace
 
-int grade(const Workspace& workspace, const GradeOptions& options) { return Grader(workspace, options).run(); }
+int grade(const Workspace& workspace, const GradeOptions& options) {
+  workspace.need_solutions("grade");
+  return Grader(workspace, options).run();
+}
 
 }  // namespace grader

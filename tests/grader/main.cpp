@@ -78,6 +78,13 @@ int run_tool(std::vector<std::string> words) {
   grade_command->footer("Example: lab grade class/ --jobs 4\nInterrupted, the same command goes on where it stopped. The exit code is 0 when all are graded, whatever\n"
                         "their points; 5 for a fault of the course, 130 when interrupted.");
 
+  HandoutOptions handout_options;
+  CLI::App* handout_command = app.add_subcommand("handout", "makes a copy of the course for students: no solutions, no wrong programs, no hidden tests");
+  handout_command->add_option("out", handout_options.out, "the folder for it, new or empty")->required();
+  handout_command->add_flag("--zip", handout_options.zip, "pack it as OUT.zip, too");
+  handout_command->footer("A test is hidden by \"hidden\": true in tests/points.json. The copy has its points, not its name or source.\n"
+                          "There `lab check N` runs over the student's own labs 1 to N-1: the reference is not in it.");
+
   bool solution = false;
   CLI::App* run_command = app.add_subcommand("run", "build a lab's program and run it; options for it go behind --");
   run_command->add_option("lab", lab, labs)->required();
@@ -127,7 +134,7 @@ int run_tool(std::vector<std::string> words) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && (*check_command || *test_command || *grade_command || student_command)) throw UsageError("options behind -- are for run, bots and bench");
+  if (!behind.empty() && (*check_command || *test_command || *grade_command || *handout_command || student_command)) throw UsageError("options behind -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
@@ -139,6 +146,7 @@ int run_tool(std::vector<std::string> words) {
     grade_options.jobs = jobs;
     return grade(workspace, grade_options);
   }
+  if (*handout_command) return handout(workspace, handout_options);
   if (*test_command) {
     if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");
     if (*soak_option) {
@@ -162,6 +170,7 @@ int run_tool(std::vector<std::string> words) {
     if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
     return run_bench(workspace, platform, arguments, jobs);
   }
+  if (solution) workspace.need_solutions("run --solution");
   return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);
 }
 

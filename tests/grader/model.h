@@ -55,6 +55,7 @@ struct LabResult {
   std::string problem_text;            // several lines are possible
   std::filesystem::path log;           // the whole story
   std::string own_chain;               // one line: the tests over the student's own earlier labs
+  int hidden = 0;                      // points of tests that are not in this copy of the course
   double seconds = 0;
 
   int earned() const {

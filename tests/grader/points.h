@@ -2,7 +2,8 @@
 //
 //   { "lab01_accept": { "tests": [ { "name": "Accept.GivesIds", "points": 8 }, ... ] }, ... }
 //
-// A test may have "seconds", its own time limit. The points of a lab sum to 100.
+// A test may have "seconds", its own time limit, and "hidden": then `lab handout` leaves it out, and its lab's entry says
+// "hidden_points" there. The points of a lab sum to 100.
 #pragma once
 
 #include <filesystem>
@@ -21,12 +22,16 @@ struct GradedTest {
   std::string name;
   int points = 0;
   double seconds = 25;  // natively; a slow platform multiplies it. The test's own watchdog comes first, at 20
+  bool hidden = false; // not in a handout
 };
 
 constexpr int kPointsPerLab = 100;
 
 // The graded tests of one lab. Throws GraderError when the file, the lab or the sum is not right.
 std::vector<GradedTest> read_points(const std::filesystem::path& file, const std::string& lab);
+
+// The points of its hidden tests, when they were left out: in a handout.
+int left_out_points(const std::filesystem::path& file, const std::string& lab);
 
 // The names that are most like `name`, nearest first.
 std::vector<std::string> nearest(const std::vector<GradedTest>& tests, const std::string& name);

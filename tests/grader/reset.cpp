@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "child.h"
 #include "progress.h"
@@ -15,31 +14,6 @@ namespace grader {
 namespace fs = std::filesystem;
 
 namespace {
-
-bool is_starter(const std::string& text) {
-  const std::vector<int> todos = todos_in(text);
-  return !todos.empty() && open_todos(text) == todos;
-}
-
-// What git says; empty when there is no git, or no repository.
-std::string git(const Workspace& workspace, std::vector<std::string> arguments) {
-  Command command;
-  command.args = {"git", "-C", workspace.root.string()};
-  command.args.insert(command.args.end(), arguments.begin(), arguments.end());
-  command.limit = 20;
-  const Ended ended = run(command);
-  return ended.ok() ? ended.output : "";
-}
-
-// The newest committed version that is still a starter: a student may have committed their own work over it.
-std::string committed_starter(const Workspace& workspace, const Lab& lab) {
-  std::istringstream commits(git(workspace, {"log", "--format=%H", "--", lab.student_file()}));
-  for (std::string commit; std::getline(commits, commit);) {
-    const std::string text = git(workspace, {"show", commit + ":./" + lab.student_file()});
-    if (is_starter(text)) return text;
-  }
-  return "";
-}
 
 fs::path free_backup(const fs::path& file) {
   for (int i = 1;; ++i) {
@@ -60,8 +34,7 @@ bool agreed(const Lab& lab) {
 int reset(const Workspace& workspace, const std::string& number, bool yes) {
   const Lab& lab = workspace.lab(number);
   const fs::path file = workspace.root / lab.student_file();
-  std::string starter = committed_starter(workspace, lab);
-  if (starter.empty()) starter = read_text(kept_starter(workspace, lab));
+  const std::string starter = starter_of(workspace, lab);
   if (starter.empty()) {
     throw GraderError("there is no starter of " + lab.student_file() +
                       ": git does not have it, and no copy was kept. Take it from where you got the course");

@@ -37,6 +37,7 @@ int run_target(const Workspace& workspace, const std::string& platform_name, con
 }
 
 int run_bench(const Workspace& workspace, const std::string& platform_name, std::vector<std::string> arguments, unsigned jobs) {
+  workspace.need_solutions("bench");
   if (platform_name == "wine") {
     const Platform wine = workspace.platform(platform_name);
     if (const int code = build_quietly(workspace, wine, {"lab04_worker_solution", "echo_asio"}, jobs); code != 0) return code;

@@ -83,6 +83,7 @@ double upper_bound(std::size_t failed, std::size_t runs) {
 }
 
 int soak(const Workspace& workspace, const SoakOptions& options) {
+  workspace.need_solutions("test --soak");
   const Platform platform = workspace.platform(options.platform);
   std::vector<std::string> targets;
   std::vector<SoakedLab> labs;

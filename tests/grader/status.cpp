@@ -17,6 +17,7 @@ struct Standing {
   std::vector<int> open;  // TODOs
   bool there = true;      // the file
   bool started = true;
+  bool solution = false;  // it is there to be compared with
   bool changed = false;   // since the last check
 
   bool full() const { return result && result->full() && !changed; }
@@ -26,6 +27,7 @@ Standing standing_of(const Workspace& workspace, const Lab& lab) {
   Standing standing;
   standing.lab = &lab;
   standing.there = workspace.has(lab.student_file());
+  standing.solution = workspace.has(lab.solution_file());
   const std::string text = read_text(workspace.root / lab.student_file());
   standing.open = open_todos(text);
   standing.started = standing.open.empty() || standing.open != todos_in(text);
@@ -74,7 +76,7 @@ std::string next_step(const std::vector<Standing>& all) {
     }
     return "correct " + lab.student_file() + ", then: " + check;
   }
-  return "all labs have full points. See how another wrote them: ./lab diff " + std::to_string(all.front().lab->number);
+  return "all labs have full points" + (all.front().solution ? ". See how another wrote them: ./lab diff " + std::to_string(all.front().lab->number) : std::string());
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "child.h"
 #include "points.h"
 
 namespace grader {
@@ -27,6 +28,26 @@ fs::path result_file(const Workspace& workspace, const std::string& lab) {
 int number_behind(const std::string& line, const std::string& mark) {
   const std::size_t at = line.find(mark);
   return at == std::string::npos ? 0 : std::atoi(line.c_str() + at + mark.size());
+}
+
+// What git says; empty when there is no git, or no repository.
+std::string git(const Workspace& workspace, std::vector<std::string> arguments) {
+  Command command;
+  command.args = {"git", "-C", workspace.root.string()};
+  command.args.insert(command.args.end(), arguments.begin(), arguments.end());
+  command.limit = 20;
+  const Ended ended = run(command);
+  return ended.ok() ? ended.output : "";
+}
+
+// The newest committed version that is still a starter: a student may have committed their own work over it.
+std::string committed_starter(const Workspace& workspace, const Lab& lab) {
+  std::istringstream commits(git(workspace, {"log", "--format=%H", "--", lab.student_file()}));
+  for (std::string commit; std::getline(commits, commit);) {
+    const std::string text = git(workspace, {"show", commit + ":./" + lab.student_file()});
+    if (is_starter(text)) return text;
+  }
+  return "";
 }
 
 bool contains(const std::vector<int>& numbers, int number) {
@@ -79,7 +100,7 @@ std::vector<int> open_todos(const std::string& text) {
 void save_result(const Workspace& workspace, const LabResult& result, const std::string& platform) {
   nlohmann::json json = {{"lab", result.name},         {"hash", result.file_hash},
                          {"platform", platform},       {"earned", result.earned()},
-                         {"possible", kPointsPerLab},  {"built", result.problem == Problem::none},
+                         {"possible", result.tests.empty() ? kPointsPerLab : result.possible()},  {"built", result.problem == Problem::none},
                          {"first_failure", ""},        {"verdict", ""}};
   for (const TestResult& test : result.tests) {
     if (test.passed() || test.verdict == Verdict::not_run) continue;
@@ -113,6 +134,16 @@ std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& l
   }
 }
 
+bool is_starter(const std::string& text) {
+  const std::vector<int> todos = todos_in(text);
+  return !todos.empty() && open_todos(text) == todos;
+}
+
+std::string starter_of(const Workspace& workspace, const Lab& lab) {
+  const std::string starter = committed_starter(workspace, lab);
+  return starter.empty() ? read_text(kept_starter(workspace, lab)) : starter;
+}
+
 fs::path kept_starter(const Workspace& workspace, const Lab& lab) {
   return workspace.build / "starters" / (lab.name + ".cpp");
 }
@@ -120,8 +151,7 @@ fs::path kept_starter(const Workspace& workspace, const Lab& lab) {
 void keep_starter(const Workspace& workspace, const Lab& lab) {
   const fs::path kept = kept_starter(workspace, lab);
   const std::string text = read_text(workspace.root / lab.student_file());
-  const std::vector<int> todos = todos_in(text);
-  if (todos.empty() || open_todos(text) != todos || read_text(kept) == text) return;
+  if (!is_starter(text) || read_text(kept) == text) return;
   std::error_code ignored;
   fs::create_directories(kept.parent_path(), ignored);
   std::ofstream(kept, std::ios::binary) << text;

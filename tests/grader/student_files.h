@@ -41,6 +41,12 @@ void save_result(const Workspace& workspace, const LabResult& result, const std:
 // Nothing when there was no check yet, or when its file is damaged.
 std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& lab);
 
+// Nothing of it is written yet.
+bool is_starter(const std::string& text);
+
+// The starter of a lab, from git or from the copy that was kept; empty: neither has it.
+std::string starter_of(const Workspace& workspace, const Lab& lab);
+
 // Keeps a copy of a file that is still the starter, for a checkout without git.
 void keep_starter(const Workspace& workspace, const Lab& lab);
 std::filesystem::path kept_starter(const Workspace& workspace, const Lab& lab);

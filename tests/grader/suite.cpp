@@ -229,7 +229,10 @@ class Suite {
 
 }  // namespace
 
-int run_suite(const Workspace& workspace, const SuiteOptions& options) { return Suite(workspace, options).run(); }
+int run_suite(const Workspace& workspace, const SuiteOptions& options) {
+  workspace.need_solutions("test");
+  return Suite(workspace, options).run();
+}
 
 std::string suite_stages(const Workspace& workspace) {
   std::string names;

@@ -106,6 +106,11 @@ Platform Workspace::platform(const std::string& name) const {
   throw UsageError("there is no platform '" + name + "' here; there are: " + names);
 }
 
+void Workspace::need_solutions(const std::string& command) const {
+  if (has("solutions")) return;
+  throw UsageError("'" + command + "' needs the reference solutions, which this copy of the course does not have");
+}
+
 fs::path Workspace::program(const Platform& platform, const std::string& target) const {
   return build_dir(platform) / "bin" / platform.config / (target + platform.suffix);
 }

@@ -49,6 +49,7 @@ class Workspace {
   const Lab& lab(const std::string& text) const;  // "3", "03", "lab03" or the full name; throws UsageError
   std::vector<Platform> platforms() const;        // those of this system; the first is the default
   Platform platform(const std::string& name) const;  // throws UsageError; "" is the default
+  void need_solutions(const std::string& command) const;  // throws UsageError in a handout, which has none
   bool has(const std::string& file) const { return std::filesystem::exists(root / file); }
 
   std::filesystem::path build_dir(const Platform& platform) const { return build / platform.preset; }

@@ -1,0 +1,28 @@
+// What students get: the course without what gives the answers away.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "points.h"
+#include "workspace.h"
+
+namespace grader {
+
+// `file` is relative to the root, with slashes.
+bool is_for_students(const std::string& file);
+
+// The files of a folder that are for students: those that git knows, or all of them where there is no git.
+std::vector<std::string> files_for_students(const Workspace& workspace);
+
+// A test's source without the test Suite.Name, and the comment right above it. Throws GraderError when it is not there.
+std::string without_test(const std::string& source, const std::string& name);
+
+// tests/points.json without the hidden tests; each lab says how many points they have.
+std::string points_for_students(const std::string& json);
+
+// A text without the lines that have the mark <!-- instructor -->. A heading with it goes with all that is below it.
+std::string text_for_students(const std::string& text);
+
+}  // namespace grader
