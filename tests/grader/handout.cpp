@@ -51,12 +51,13 @@ std::string made_for_students(const Workspace& workspace, const std::string& fil
       if (starter != text) std::printf("%s was written in: the handout has the starter\n", file.c_str());
       return starter;
     }
-    if (file != lab.test_file()) continue;
-    std::string source = text;
+    const bool tests = file == lab.test_file();
+    if (!tests && file != lab.name + "/README.md") continue;
+    std::string left = text;
     for (const GradedTest& test : read_points(workspace.root / "tests/points.json", lab.name)) {
-      if (test.hidden) source = without_test(source, test.name);
+      if (test.hidden) left = tests ? without_test(left, test.name) : without_row(left, test.name);
     }
-    return source == text ? "" : source;
+    return left == text ? "" : left;
   }
   return "";
 }
@@ -84,7 +85,8 @@ std::vector<std::string> files_for_students(const Workspace& workspace) {
   } else {
     for (fs::recursive_directory_iterator it(workspace.root), end; it != end; ++it) {
       const std::string name = it->path().lexically_relative(workspace.root).generic_string();
-      if (it->is_directory() && (!is_for_students(name + "/") || fs::equivalent(it->path(), workspace.build))) it.disable_recursion_pending();
+      std::error_code error;
+      if (it->is_directory() && (!is_for_students(name + "/") || fs::equivalent(it->path(), workspace.build, error))) it.disable_recursion_pending();
       if (it->is_regular_file()) files.push_back(name);
     }
   }
@@ -114,6 +116,16 @@ std::string without_test(const std::string& source, const std::string& name) {
   }
   if (!found || inside) throw GraderError(name + " is to be hidden, but its source cannot be found");
   return kept + comment;
+}
+
+std::string without_row(const std::string& text, const std::string& name) {
+  const std::string start = "| `" + name.substr(name.find('.') + 1) + "` |";
+  std::string kept;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(start, 0) != 0) kept += line + "\n";
+  }
+  return kept;
 }
 
 std::string points_for_students(const std::string& text) {

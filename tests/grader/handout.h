@@ -19,6 +19,9 @@ std::vector<std::string> files_for_students(const Workspace& workspace);
 // A test's source without the test Suite.Name, and the comment right above it. Throws GraderError when it is not there.
 std::string without_test(const std::string& source, const std::string& name);
 
+// A lab's handout without the row of its table that is about this test.
+std::string without_row(const std::string& text, const std::string& name);
+
 // tests/points.json without the hidden tests; each lab says how many points they have.
 std::string points_for_students(const std::string& json);
 
