@@ -13,10 +13,19 @@
 
 namespace grader {
 
+// What a command and all that it starts may use together. Windows only: the job holds it; elsewhere see sandbox.h.
+struct JobLimits {
+  std::uint64_t memory = 0;   // bytes; 0: no limit, as below
+  unsigned processes = 0;
+  double cpu_seconds = 0;
+  bool no_desktop = false;    // no clipboard, no windows of others, no end of the session
+};
+
 struct Command {
   std::vector<std::string> args;                          // args[0] is the program; without a slash it is looked up in PATH
   std::filesystem::path dir;                              // where it runs; empty: here
   std::vector<std::pair<std::string, std::string>> env;   // added to ours; GTEST_* variables of ours are left out
+  JobLimits job;
   double limit = 0;                                       // seconds, then it is killed; 0: none
   std::function<void(std::string_view)> on_output;        // called with each piece, on the thread that called run()
 };

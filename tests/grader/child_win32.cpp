@@ -104,6 +104,31 @@ bool start(const Command& command, HANDLE (&streams)[3], PROCESS_INFORMATION& pr
   return started != FALSE;
 }
 
+void set_limits(HANDLE job, const JobLimits& wanted) {
+  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+  DWORD& flags = limits.BasicLimitInformation.LimitFlags;
+  flags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
+  if (wanted.memory > 0) {
+    flags |= JOB_OBJECT_LIMIT_PROCESS_MEMORY | JOB_OBJECT_LIMIT_JOB_MEMORY;
+    limits.ProcessMemoryLimit = limits.JobMemoryLimit = static_cast<SIZE_T>(wanted.memory);
+  }
+  if (wanted.processes > 0) {
+    flags |= JOB_OBJECT_LIMIT_ACTIVE_PROCESS;
+    limits.BasicLimitInformation.ActiveProcessLimit = wanted.processes;
+  }
+  if (wanted.cpu_seconds > 0) {
+    flags |= JOB_OBJECT_LIMIT_JOB_TIME;
+    limits.BasicLimitInformation.PerJobUserTimeLimit.QuadPart = static_cast<LONGLONG>(wanted.cpu_seconds * 1e7);
+  }
+  if (!::SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits)) fail("SetInformationJobObject");
+  if (!wanted.no_desktop) return;
+  JOBOBJECT_BASIC_UI_RESTRICTIONS desktop{};
+  desktop.UIRestrictionsClass = JOB_OBJECT_UILIMIT_HANDLES | JOB_OBJECT_UILIMIT_READCLIPBOARD | JOB_OBJECT_UILIMIT_WRITECLIPBOARD |
+                                JOB_OBJECT_UILIMIT_SYSTEMPARAMETERS | JOB_OBJECT_UILIMIT_DISPLAYSETTINGS | JOB_OBJECT_UILIMIT_GLOBALATOMS |
+                                JOB_OBJECT_UILIMIT_DESKTOP | JOB_OBJECT_UILIMIT_EXITWINDOWS;
+  if (!::SetInformationJobObject(job, JobObjectBasicUIRestrictions, &desktop, sizeof desktop)) fail("SetInformationJobObject");
+}
+
 // Reads what is there. Returns whether there was something.
 bool read_some(HANDLE pipe, const Command& command, BoundedText& text) {
   DWORD available = 0;
@@ -134,9 +159,7 @@ Ended run(const Command& command) {
 
   // Whatever is started inside the job ends when the job is closed.
   Handle job(::CreateJobObjectW(nullptr, nullptr));
-  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
-  limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
-  ::SetInformationJobObject(job.get(), JobObjectExtendedLimitInformation, &limits, sizeof limits);
+  set_limits(job.get(), command.job);
 
   const Clock::time_point begin = Clock::now();
   HANDLE streams[3] = {input.get(), output_write.get(), output_write.get()};
@@ -146,7 +169,10 @@ Ended run(const Command& command) {
     return ended;
   }
   const Handle process(information.hProcess), thread(information.hThread);
-  ::AssignProcessToJobObject(job.get(), process.get());
+  if (!::AssignProcessToJobObject(job.get(), process.get())) {  // then nothing would hold it
+    ::TerminateProcess(process.get(), 1);
+    fail("AssignProcessToJobObject");
+  }
   ::ResumeThread(thread.get());
   output_write.close();
 

@@ -1,16 +1,21 @@
 // A test program that behaves badly, each test in its own way. grader_test.cpp says which verdict each must get.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
-#ifndef _WIN32
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <unistd.h>
 #endif
 
@@ -54,6 +59,29 @@ TEST(Fake, ClosesStdout) { std::fclose(stdout); }
 TEST(Fake, ClosesStdoutAndIsWrong) {
   std::fclose(stdout);
   ADD_FAILURE() << "the message";
+}
+TEST(Fake, TakesMemory) {  // 400 MB
+  std::vector<std::unique_ptr<char[]>> blocks;
+  for (int i = 0; i < 400; ++i) {
+    blocks.push_back(std::make_unique<char[]>(1 << 20));
+    std::fill_n(blocks.back().get(), 1 << 20, '\1');
+  }
+}
+TEST(Fake, Spins) {  // for 20 s at most
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+TEST(Fake, SaysWhatItsJobAllows) {
+#ifdef _WIN32
+  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+  JOBOBJECT_BASIC_UI_RESTRICTIONS desktop{};
+  const BOOL known = ::QueryInformationJobObject(nullptr, JobObjectExtendedLimitInformation, &limits, sizeof limits, nullptr);
+  ::QueryInformationJobObject(nullptr, JobObjectBasicUIRestrictions, &desktop, sizeof desktop, nullptr);
+  std::printf("job: %d memory %llu processes %lu seconds %lld desktop %lu\n", known, static_cast<unsigned long long>(limits.JobMemoryLimit),
+              limits.BasicLimitInformation.ActiveProcessLimit, limits.BasicLimitInformation.PerJobUserTimeLimit.QuadPart / 10'000'000,
+              desktop.UIRestrictionsClass);
+#endif
 }
 TEST(Fake, IsSkipped) { GTEST_SKIP(); }
 TEST(Fake, FailsAtTheEnd) {

@@ -88,6 +88,21 @@ std::vector<std::string> split_command(const std::string& line) {
   return words;
 }
 
+std::string check_included(std::string rule, const std::vector<fs::path>& allowed) {
+  for (std::size_t at; (at = rule.find("\\\n")) != std::string::npos;) rule.replace(at, 2, " ");
+  std::vector<std::string> words = split_command(rule);
+  if (!words.empty()) words.erase(words.begin());  // "own.s:"
+  for (std::string file : words) {
+    if (!file.empty() && file.back() == '\n') file.pop_back();
+    const fs::path path = fs::path(file).lexically_normal();
+    const bool systems = path.string().rfind("/usr/", 0) == 0;
+    if (!file.empty() && !systems && std::find(allowed.begin(), allowed.end(), path) == allowed.end()) {
+      return "the file includes " + path.filename().string() + ", which is not one of the given headers\n";
+    }
+  }
+  return "";
+}
+
 std::string read_all(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
@@ -215,11 +230,13 @@ StudentBuild GradeKit::build_student(const LabKit& kit, const fs::path& file, co
   };
 
   std::vector<std::string> args = kit.compile;
-  args.insert(args.end(), {"-S", "-o", text.string(), source.string()});
+  const fs::path included = out / "included";
+  args.insert(args.end(), {"-S", "-MD", "-MF", included.string(), "-o", text.string(), source.string()});
   std::vector<fs::path> inputs = kit.headers;
   inputs.push_back(source);
   if (!step({args}, inputs, out, out).ok()) return result;
-  result.error = check_assembler(read_all(text));
+  result.error = check_included(read_all(included), inputs);
+  if (result.error.empty()) result.error = check_assembler(read_all(text));
   if (!result.error.empty()) return result;
 
   const Ended listed = step({{kit.compile.front(), "-c", "-o", object.string(), text.string()}, {"nm", "-P", object.string()}}, {}, out, out);

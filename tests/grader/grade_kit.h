@@ -62,6 +62,10 @@ class GradeKit {
 // The words of a command line as a shell would split it; for what CMake writes.
 std::vector<std::string> split_command(const std::string& line);
 
+// Why what a file includes is refused; empty: it is not. `rule`: for make, as the compiler wrote it. Where there is no
+// sandbox, the reference is within reach of an #include.
+std::string check_included(std::string rule, const std::vector<std::filesystem::path>& allowed);
+
 std::string read_all(const std::filesystem::path& file);
 
 }  // namespace grader

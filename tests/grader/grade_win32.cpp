@@ -1,4 +1,6 @@
-// There is no sandbox on Windows, so nothing is graded there.
+// Not written for Windows: compiling a stranger's file by Ninja's commands and closing its object (grade_kit.cpp), and
+// reading archives. The box for it is there: sandbox_win32.cpp. Its job hides neither files nor network, so a grade that
+// counts would need another machine anyway.
 #include "commands.h"
 
 namespace grader {

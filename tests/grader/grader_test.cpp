@@ -23,6 +23,12 @@
 #include "symbols.h"
 #endif
 
+#ifdef _WIN32
+#include "sandbox.h"
+
+#include <windows.h>
+#endif
+
 namespace grader {
 namespace {
 
@@ -349,6 +355,31 @@ TEST(Process, KillsWhatTheProgramLeftBehind) {
 }
 #endif
 
+#ifdef _WIN32
+// Wine's jobs end with all that is in them, but know no limits; so there the test can only see that all is set without
+// an error, and that the right program passes.
+TEST(Job, HoldsItsLimits) {
+  const bool wine = ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
+  const Sandbox sandbox;
+  Box box;
+  box.limits.memory = 200 << 20;
+  box.limits.processes = 3;
+  box.limits.seconds = 60;
+  const auto run_fake = [&](const std::string& test) {
+    Command command;
+    command.args = {fake_program().string(), "--gtest_filter=Fake." + test};
+    return run(sandbox.wrap(command, box));
+  };
+  EXPECT_TRUE(run_fake("Passes").ok());
+  const Ended allowed = run_fake("SaysWhatItsJobAllows");
+  EXPECT_TRUE(allowed.ok()) << allowed.output;
+  EXPECT_EQ(run_fake("TakesMemory").ok(), wine);
+  if (!wine) EXPECT_NE(allowed.output.find("job: 1 memory 209715200 processes 3 seconds 60 desktop 255"), std::string::npos) << allowed.output;
+  box.limits.seconds = 1;
+  EXPECT_FALSE(run_fake("Spins").ok());
+}
+#endif
+
 #ifndef _WIN32
 TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
   const auto refused = [](const std::string& nm) { return check_symbols(nm).refused; };
@@ -428,6 +459,12 @@ TEST(Grade, ItsReportsHoldStrangersText) {
 
 TEST(Grade, ACommandIsSplitAsAShellDoes) {
   EXPECT_EQ(split_command("c++ -DX=\"a b\" 'c d'  e\\ f"), (std::vector<std::string>{"c++", "-DX=a b", "c d", "e f"}));
+}
+
+TEST(Grade, OnlyGivenHeadersAreIncluded) {
+  const std::vector<fs::path> allowed = {"/a b/lab01_accept/accept.h", "/tmp/x/accept.cpp"};
+  EXPECT_EQ(check_included("own.s: /tmp/x/accept.cpp /usr/include/stdc-predef.h \\\n /a\\ b/lab01_accept/../lab01_accept/accept.h\n", allowed), "");
+  EXPECT_NE(check_included("own.s: /tmp/x/accept.cpp \\\n /a\\ b/lab01_accept/../solutions/lab01_accept/accept.cpp\n", allowed), "");
 }
 
 TEST(Grade, AClassAndASubmissionAreToldApart) {

@@ -12,6 +12,7 @@
 
 #include "child.h"
 #include "grade_kit.h"
+#include "model.h"
 #include "results.h"
 #include "sandbox.h"
 #include "submission.h"
@@ -45,14 +46,34 @@ class Hostile : public testing::Test {
   void hand_in_the_solution(const std::string& name) {
     fs::copy_file(kRoot / "solutions/lab01_accept/accept.cpp", folder("class/" + name) / "accept.cpp");
   }
-  nlohmann::json grade() {
+  nlohmann::json grade(std::vector<std::string> more = {}, std::vector<std::pair<std::string, std::string>> env = {}) {
     Command command;
+    command.env = std::move(env);
     command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "6", "--again", "0",
                     "--jobs", "2", "--out", folder("out").string()};
+    command.args.insert(command.args.end(), more.begin(), more.end());
     command.limit = 900;
     ended_ = run(command);
     EXPECT_TRUE(ended_.ok()) << ended_.output;
     return nlohmann::json::parse(read_all(folder("out") / "results.json"), nullptr, false);
+  }
+
+  // A search path with a bubblewrap that does not run.
+  std::string path_without_bubblewrap() {
+    const fs::path program = folder("no-bubblewrap") / "bwrap";
+    std::ofstream(program) << "#!/bin/sh\nexit 1\n";
+    fs::permissions(program, fs::perms::all);
+    return program.parent_path().string() + ":" + std::getenv("PATH");
+  }
+  void expect_whole(const nlohmann::json& report, std::size_t count) {
+    ASSERT_TRUE(report.is_object()) << ended_.output;
+    EXPECT_EQ(report.at("complete"), true);
+    EXPECT_EQ(report.at("submissions").size(), count);
+    for (const nlohmann::json& one : report.at("submissions")) {
+      const std::string name = one.at("name");
+      EXPECT_EQ(one.at("earned"), name.find("right_one") != std::string::npos ? 100 : 0) << one.dump(1).substr(0, 2000);
+      EXPECT_LT(one.dump().size(), 800'000u) << name;
+    }
   }
 
   const Sandbox sandbox_;
@@ -71,14 +92,7 @@ TEST_F(Hostile, EarnsNothingAndHarmsNobody) {
   hand_in_the_solution("a_right_one");
   hand_in_the_solution("z_right_one");
   const nlohmann::json report = grade();
-  ASSERT_TRUE(report.is_object()) << ended_.output;
-  EXPECT_EQ(report.at("complete"), true);
-  EXPECT_EQ(report.at("submissions").size(), count);
-  for (const nlohmann::json& one : report.at("submissions")) {
-    const std::string name = one.at("name");
-    EXPECT_EQ(one.at("earned"), name.find("right_one") != std::string::npos ? 100 : 0) << one.dump(1).substr(0, 2000);
-    EXPECT_LT(one.dump().size(), 800'000u) << name;
-  }
+  expect_whole(report, count);
   EXPECT_EQ(read_all(folder("out") / "results.xml").find("<b>"), std::string::npos);
   EXPECT_EQ(read_all(folder("out") / "results.csv").find("\n=1"), std::string::npos);
   EXPECT_EQ(ended_.output.find('\033'), std::string::npos);
@@ -96,6 +110,48 @@ TEST_F(Hostile, OneThatIsKilledInTheBoxLeavesItsTimeline) {
   }
   ASSERT_EQ(timelines.size(), 1u);
   EXPECT_TRUE(parse_timeline(timelines[0]).has_value()) << timelines[0];
+}
+
+TEST_F(Hostile, LimitsAloneStillHold) {
+  for (const std::string name : {"floods_the_output", "includes_the_solution", "replaces_the_printing", "sleeps_for_ever", "takes_all_memory"}) hand_in(name, name);
+  hand_in_the_solution("z_right_one");
+  const std::vector<std::pair<std::string, std::string>> env = {{"PATH", path_without_bubblewrap()}};
+  const nlohmann::json report = grade({"--without-sandbox"}, env);
+  expect_whole(report, 6);
+  EXPECT_NE(report.at("sandbox").get<std::string>().find("limits only"), std::string::npos);
+  Command refused;
+  refused.args = {(kBuild / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--out", folder("out").string()};
+  refused.env = env;
+  EXPECT_EQ(run(refused).code, kExitBadUsage) << "without a word of the instructor nothing runs";
+}
+
+TEST_F(Hostile, EachLimitHoldsAlone) {
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", path_without_bubblewrap().c_str(), 1);
+  const Sandbox limits;
+  ::setenv("PATH", path.c_str(), 1);
+  ASSERT_EQ(limits.kind(), Sandbox::Kind::limits_only);
+  Box box;
+  box.limits.seconds = 30;
+  box.limits.memory = 200 << 20;
+  box.limits.file = 1 << 20;
+  box.limits.open_files = 20;
+  const auto ends_well = [&](const std::string& script, double seconds = 30) {
+    Command command;
+    command.args = {"sh", "-c", script};
+    command.dir = folder("limits");
+    box.limits.seconds = seconds;
+    return run(limits.wrap(command, box)).ok();
+  };
+  EXPECT_TRUE(ends_well("head -c 1000000 /dev/zero >small"));
+  EXPECT_FALSE(ends_well("head -c 2000000 /dev/zero >large"));
+  EXPECT_EQ(fs::file_size(folder("limits") / "large"), 1u << 20);
+  EXPECT_TRUE(ends_well("head -c 10M /dev/zero | sort >/dev/null"));
+  EXPECT_FALSE(ends_well("head -c 400M /dev/zero | sort -S 300M >/dev/null"));
+  EXPECT_FALSE(ends_well("while :; do :; done", 1));
+  EXPECT_FALSE(ends_well("sleep 20", 1));
+  EXPECT_TRUE(ends_well("bash -c 'exec 15</dev/null'"));
+  EXPECT_FALSE(ends_well("bash -c 'exec 25</dev/null'"));
 }
 
 TEST_F(Hostile, TheBoxHolds) {

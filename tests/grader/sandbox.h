@@ -1,5 +1,5 @@
 // A box for code that nobody trusts: a submission's compiler run, its link, each of its tests. By bubblewrap where that
-// works; where it does not, by resource limits alone, and the report says so.
+// works; where it does not, by resource limits alone, on Windows by a job object, and the report says so.
 #pragma once
 
 #include <atomic>
@@ -31,7 +31,7 @@ struct Box {
 
 class Sandbox {
  public:
-  enum class Kind { bubblewrap, limits_only };
+  enum class Kind { bubblewrap, limits_only, job };
 
   Sandbox();  // probes what this system allows; that takes some milliseconds
   Kind kind() const { return kind_; }
