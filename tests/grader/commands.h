@@ -20,21 +20,42 @@ struct CheckOptions {
 };
 int check(const Workspace& workspace, const CheckOptions& options);
 
-struct GradeOptions {
-  std::vector<std::string> paths;
+// How a submission is graded.
+struct GradingOptions {
   std::vector<std::string> labs;  // numbers; empty: all
   std::string platform;           // empty: the default
   std::string seed;
-  std::string out;                // the folder of the results; empty: build/grades
   double timeout = 0;             // seconds for each test; 0: its own limit
   int again = 2;                  // a failed test is run this often again: does it fail always?
-  bool fresh = false;             // also what was graded before
   bool sanitizers = false;        // natively and under each sanitizer: a point needs a pass on all of them
   bool without_sandbox = false;   // where bubblewrap does not run: with limits only
   unsigned jobs = 1;
 };
+
+struct GradeOptions : GradingOptions {
+  std::vector<std::string> paths;
+  std::string out;             // the folder of the results; empty: build/grades
+  bool fresh = false;          // also what was graded before
+  bool show_solutions = true;  // the students' pages have the solution beside the file
+  std::string canvas;          // an exported gradebook that is filled; empty: none
+  std::string gradescope;      // the one path is one submission, whose results.json for Gradescope goes here; empty: none
+};
 // Grades submissions in a sandbox; takes from each only the student's files.
 int grade(const Workspace& workspace, const GradeOptions& options);
+
+struct CompareOptions : GradingOptions {
+  std::string first, second;  // paths of submissions; "solution" is the reference
+  std::string html;           // a page with the files side by side; empty: none
+};
+// Grades two submissions and shows how they differ.
+int compare(const Workspace& workspace, const CompareOptions& options);
+
+struct PackOptions {
+  std::string zip;
+  std::vector<std::string> labs;  // numbers; empty: all
+};
+// Packs this repository as an autograder for Gradescope.
+int pack_gradescope(const Workspace& workspace, const PackOptions& options);
 
 struct HandoutOptions {
   std::string out;   // the folder, new or empty

@@ -18,7 +18,10 @@ namespace {
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    lines.push_back(line);
+  }
   return lines;
 }
 
@@ -51,6 +54,49 @@ std::vector<DiffLine> compare_lines(const std::string& first, const std::string&
     }
   }
   return lines;
+}
+
+std::vector<DiffRow> side_by_side(const std::string& first, const std::string& second) {
+  std::vector<DiffRow> rows;
+  std::vector<DiffRow> part;  // of lines that differ
+  std::size_t a = 0, b = 0, left = 0, right = 0;  // lines so far; those of `part` that are filled
+  const auto row = [&](std::size_t i) -> DiffRow& {
+    if (i == part.size()) part.emplace_back();
+    return part[i];
+  };
+  const auto end_part = [&] {
+    rows.insert(rows.end(), part.begin(), part.end());
+    part.clear();
+    left = right = 0;
+  };
+  for (const DiffLine& line : compare_lines(first, second)) {
+    if (line.mark == ' ') {
+      end_part();
+      rows.push_back({++a, ++b, line.text, line.text, true});
+    } else if (line.mark == '-') {
+      DiffRow& mine = row(left++);
+      mine.first = ++a;
+      mine.left = line.text;
+    } else {
+      DiffRow& mine = row(right++);
+      mine.second = ++b;
+      mine.right = line.text;
+    }
+  }
+  end_part();
+  return rows;
+}
+
+std::string bounded_lines(const std::string& text) {
+  constexpr std::size_t kMostLines = 2000, kWidest = 400;
+  const std::vector<std::string> lines = lines_of(text);
+  std::string result;
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) {
+    result += lines[i].size() > kWidest ? lines[i].substr(0, kWidest) + " ..." : lines[i];
+    result += '\n';
+  }
+  if (lines.size() > kMostLines) result += "... " + std::to_string(lines.size() - kMostLines) + " more lines ...\n";
+  return result;
 }
 
 std::vector<std::string> unified_diff(const std::string& first, const std::string& second, const std::string& first_name,

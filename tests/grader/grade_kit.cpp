@@ -110,14 +110,18 @@ std::string read_all(const fs::path& file) {
 
 GradeKit::GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress)
     : workspace_(workspace), platform_(platform), folder_(workspace.build_dir(platform)) {
+  // gradescope/setup.sh has built everything and then taken the sources away.
+  const bool sealed = fs::exists(folder_ / "sealed");
   std::vector<std::string> targets;
   for (const Lab& lab : labs) {
-    if (!workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " is not there; grading needs it");
+    if (!sealed && !workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " is not there; grading needs it");
     targets.push_back(lab.name + "_solution_test");
   }
-  const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
-  if (built.interrupted) return;
-  if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "All of it: " + workspace.shown(built.log));
+  if (!sealed) {
+    const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
+    if (built.interrupted) return;
+    if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "All of it: " + workspace.shown(built.log));
+  }
   progress.phase("reading how the labs are built");
   Command ninja;
   ninja.args = {"ninja", "-C", folder_.string(), "-t", "commands"};

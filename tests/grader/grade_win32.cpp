@@ -6,5 +6,7 @@
 namespace grader {
 
 int grade(const Workspace&, const GradeOptions&) { throw UsageError("grade needs Linux (WSL will do): strangers' code runs in bubblewrap"); }
+int compare(const Workspace&, const CompareOptions&) { throw UsageError("compare needs Linux (WSL will do): strangers' code runs in bubblewrap"); }
+int pack_gradescope(const Workspace&, const PackOptions&) { throw UsageError("gradescope needs Linux (WSL will do)"); }
 
 }  // namespace grader

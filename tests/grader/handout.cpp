@@ -65,7 +65,7 @@ std::string made_for_students(const Workspace& workspace, const std::string& fil
 }  // namespace
 
 bool is_for_students(const std::string& file) {
-  for (const char* const folder : {"solutions/", "tests/mutants/", "tests/bench/", "tests/grader/hostile/", ".ci/", ".github/", ".git/", "build/"}) {
+  for (const char* const folder : {"solutions/", "tests/mutants/", "tests/bench/", "tests/grader/hostile/", "tests/grader/gradescope/", ".ci/", ".github/", ".git/", "build/"}) {
     if (below(file, folder)) return false;
   }
   const std::string name = fs::path(file).filename().string();
@@ -73,7 +73,7 @@ bool is_for_students(const std::string& file) {
   return name.find(".bak-") == std::string::npos && name.find(".orig") == std::string::npos;
 }
 
-std::vector<std::string> files_for_students(const Workspace& workspace) {
+std::vector<std::string> files_of_course(const Workspace& workspace) {
   std::vector<std::string> files;
   Command git;
   git.args = {"git", "-C", workspace.root.string(), "ls-files", "-z"};
@@ -86,12 +86,18 @@ std::vector<std::string> files_for_students(const Workspace& workspace) {
     for (fs::recursive_directory_iterator it(workspace.root), end; it != end; ++it) {
       const std::string name = it->path().lexically_relative(workspace.root).generic_string();
       std::error_code error;
-      if (it->is_directory() && (!is_for_students(name + "/") || fs::equivalent(it->path(), workspace.build, error))) it.disable_recursion_pending();
+      if (it->is_directory() && (name == ".git" || name == "build" || fs::equivalent(it->path(), workspace.build, error))) it.disable_recursion_pending();
       if (it->is_regular_file()) files.push_back(name);
     }
   }
-  files.erase(std::remove_if(files.begin(), files.end(), [&](const std::string& file) { return !is_for_students(file) || !workspace.has(file); }), files.end());
+  files.erase(std::remove_if(files.begin(), files.end(), [&](const std::string& file) { return !workspace.has(file); }), files.end());
   std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<std::string> files_for_students(const Workspace& workspace) {
+  std::vector<std::string> files = files_of_course(workspace);
+  files.erase(std::remove_if(files.begin(), files.end(), [](const std::string& file) { return !is_for_students(file); }), files.end());
   return files;
 }
 

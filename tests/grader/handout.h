@@ -13,7 +13,8 @@ namespace grader {
 // `file` is relative to the root, with slashes.
 bool is_for_students(const std::string& file);
 
-// The files of a folder that are for students: those that git knows, or all of them where there is no git.
+// The files of the course, relative to the root: those that git knows, or all of them where there is no git.
+std::vector<std::string> files_of_course(const Workspace& workspace);
 std::vector<std::string> files_for_students(const Workspace& workspace);
 
 // A test's source without the test Suite.Name, and the comment right above it. Throws GraderError when it is not there.

@@ -15,6 +15,7 @@
 #include "model.h"
 #include "results.h"
 #include "sandbox.h"
+#include "schema_check.h"
 #include "submission.h"
 #include "timeline.h"
 
@@ -93,6 +94,25 @@ TEST_F(Hostile, EarnsNothingAndHarmsNobody) {
   hand_in_the_solution("z_right_one");
   const nlohmann::json report = grade();
   expect_whole(report, count);
+  const nlohmann::json schema = nlohmann::json::parse(read_all(kRoot / "tests/grader/results.schema.json"));
+  EXPECT_EQ(schema_complaint(report, schema, schema), "");
+  nlohmann::json other = report;
+  other["submissions"][0]["labs"][0]["earned"] = "1";
+  EXPECT_NE(schema_complaint(other, schema, schema), "");
+  other = report;
+  other["submissions"][0]["more"] = 1;
+  EXPECT_NE(schema_complaint(other, schema, schema), "");
+  EXPECT_EQ(report.at("alike").size(), 1u);  // the two right ones
+  std::size_t pages = 0;
+  for (const fs::directory_entry& page : fs::directory_iterator(folder("out/students"))) {
+    const std::string text = read_all(page.path());
+    EXPECT_EQ(text.find("<script"), std::string::npos) << page.path();
+    EXPECT_EQ(text.find('\033'), std::string::npos) << page.path();
+    EXPECT_LT(text.size(), 2'000'000u) << page.path();
+    ++pages;
+  }
+  EXPECT_EQ(pages, count);
+  EXPECT_EQ(read_all(folder("out") / "index.html").find("<b>=1"), std::string::npos);
   EXPECT_EQ(read_all(folder("out") / "results.xml").find("<b>"), std::string::npos);
   EXPECT_EQ(read_all(folder("out") / "results.csv").find("\n=1"), std::string::npos);
   EXPECT_EQ(ended_.output.find('\033'), std::string::npos);
@@ -136,6 +156,7 @@ TEST_F(Hostile, EachLimitHoldsAlone) {
   box.limits.memory = 200 << 20;
   box.limits.file = 1 << 20;
   box.limits.open_files = 20;
+  box.writable = {folder("limits")};
   const auto ends_well = [&](const std::string& script, double seconds = 30) {
     Command command;
     command.args = {"sh", "-c", script};
@@ -152,6 +173,24 @@ TEST_F(Hostile, EachLimitHoldsAlone) {
   EXPECT_FALSE(ends_well("sleep 20", 1));
   EXPECT_TRUE(ends_well("bash -c 'exec 15</dev/null'"));
   EXPECT_FALSE(ends_well("bash -c 'exec 25</dev/null'"));
+}
+
+TEST_F(Hostile, CompareTellsHowTwoDiffer) {
+  fs::copy_file(kRoot / "tests/mutants/lab01_accept/erase_always_says_true.cpp", folder("one") / "accept.cpp");
+  Command command;
+  command.args = {(kBuild / "linux/bin/lab_tool").string(), "compare", folder("one").string(), "solution", "--labs", "1", "--again", "0", "--jobs", "2",
+                  "--html", (folder_.path() / "page.html").string()};
+  command.limit = 300;
+  const Ended ended = run(command);
+  ASSERT_TRUE(ended.ok()) << ended.output;
+  for (const std::string part : {"Lab01.EraseTakesAClientOutOnce\n  first   wrong", "\n  second  passed", "--- first/lab01_accept/accept.cpp"}) {
+    EXPECT_NE(ended.output.find(part), std::string::npos) << part << ended.output;
+  }
+  EXPECT_NE(ended.output.find("    100 "), std::string::npos) << ended.output;
+  EXPECT_NE(read_all(folder_.path() / "page.html").find("Lab01.EraseTakesAClientOutOnce"), std::string::npos);
+  folder("two");
+  command.args[2] = folder("").string();  // a class
+  EXPECT_EQ(run(command).code, kExitBadUsage);
 }
 
 TEST_F(Hostile, TheBoxHolds) {
@@ -173,6 +212,32 @@ TEST_F(Hostile, TheBoxHolds) {
   EXPECT_EQ(ended.output, "probed\n") << describe_end(ended) << ended.error;
   EXPECT_EQ(read_all(scratch / "results.json"), "mine");
   EXPECT_TRUE(fs::exists(folder("probe") / "probe"));
+}
+
+// Where bubblewrap does not run, root still does not lend its rights to a submission.
+TEST_F(Hostile, WithoutWallsRootHandsOnNoRights) {
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", path_without_bubblewrap().c_str(), 1);
+  const Sandbox open;
+  ::setenv("PATH", path.c_str(), 1);
+  ASSERT_EQ(open.kind(), Sandbox::Kind::limits_only);
+  std::ofstream(folder("own") / "secret") << "secret";
+  std::ofstream(folder("given") / "text") << "text";
+  const bool root = ::geteuid() == 0;
+  fs::permissions(folder("own"), static_cast<fs::perms>(root ? 0700 : 0));
+  fs::permissions(folder("given"), fs::perms::all);  // as the folder of the programs is while they are linked
+  Box box;
+  box.read_only = {folder("given")};
+  box.scratch = folder("scratch");
+  Command command;
+  command.dir = box.scratch;
+  command.args = {"sh", "-c", "echo mine >file; read a <file; echo $a; read b <" + (folder_.path() / "given/text").string() + "; echo $b; echo no >" +
+                                  (folder_.path() / "given/new").string() + "; read c <" + (folder_.path() / "own/secret").string() + "; echo $c"};
+  const Ended ended = run(open.wrap(command, box));
+  fs::permissions(folder_.path() / "own", fs::perms::owner_all);
+  EXPECT_EQ(ended.output.rfind("mine\ntext\n", 0), 0u) << ended.output << ended.error;
+  EXPECT_EQ(ended.output.find("secret\n"), std::string::npos) << ended.output;
+  EXPECT_EQ(fs::exists(folder_.path() / "given/new"), !root);
 }
 
 TEST_F(Hostile, LinksAreNotFollowed) {

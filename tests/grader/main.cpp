@@ -1,7 +1,5 @@
 // The command line of `lab`.
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <thread>
@@ -11,6 +9,7 @@
 #include "commands.h"
 #include "points.h"
 #include "child.h"
+#include "instructor_cli.h"
 #include "progress.h"
 #include "student_cli.h"
 
@@ -22,12 +21,6 @@ std::string platform_names(const Workspace& workspace) {
   std::string names;
   for (const Platform& platform : workspace.platforms()) names += (names.empty() ? "" : ", ") + platform.name;
   return names;
-}
-
-bool is_seed(const std::string& text) {
-  std::uint64_t seed = 0;
-  const char* const end = text.data() + text.size();
-  return std::from_chars(text.data(), end, seed) == std::from_chars_result{end, std::errc{}};
 }
 
 int run_tool(std::vector<std::string> words) {
@@ -59,24 +52,6 @@ int run_tool(std::vector<std::string> words) {
   check_command->add_option("--seed", check_options.seed, "what the tests draw their order and sizes from; a failure prints its own")
       ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
   check_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
-
-  GradeOptions grade_options;
-  CLI::App* grade_command = app.add_subcommand("grade", "grade submissions of students in a sandbox, for instructors");
-  grade_command->add_option("path", grade_options.paths, "a submission (a folder or repository with the students' files, or a .zip or .tar.gz\nof it), or a class: a folder of submissions")->required();
-  grade_command->add_option("--labs", grade_options.labs, "only these: 1,2,3")->delimiter(',');
-  grade_command->add_option("--platform", platform, "linux, asan or tsan");
-  grade_command->add_flag("--sanitizers", grade_options.sanitizers, "natively, under ASan and under TSan: a point needs all three");
-  grade_command->add_option("--seed", grade_options.seed, "what the tests draw their order and sizes from")
-      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
-  grade_command->add_option("--timeout", grade_options.timeout, "seconds for each test, instead of its own limit")->check(CLI::Range(1, 3600));
-  grade_command->add_option("--again", grade_options.again, "a failed test is run this often again, to tell 'inconsistent'; it earns nothing by that")
-      ->check(CLI::Range(0, 10))->capture_default_str();
-  grade_command->add_option("--out", grade_options.out, "the folder of the results; it is build/grades by default");
-  grade_command->add_flag("--fresh", grade_options.fresh, "grade again what was graded before");
-  grade_command->add_flag("--without-sandbox", grade_options.without_sandbox, "where bubblewrap does not run: with resource limits only. Not for strangers' code");
-  grade_command->add_option("--jobs", jobs, "compilers and tests at once, of one submission")->check(CLI::Range(1, 256));
-  grade_command->footer("Example: lab grade class/ --jobs 4\nInterrupted, the same command goes on where it stopped. The exit code is 0 when all are graded, whatever\n"
-                        "their points; 5 for a fault of the course, 130 when interrupted.");
 
   HandoutOptions handout_options;
   CLI::App* handout_command = app.add_subcommand("handout", "makes a copy of the course for students: no solutions, no wrong programs, no hidden tests");
@@ -117,8 +92,9 @@ int run_tool(std::vector<std::string> words) {
   bench_command->set_help_flag();
   bench_command->prefix_command();
 
-  std::function<int()> student_command;
-  add_student_commands(app, workspace, student_command, jobs);
+  std::function<int()> other_command;
+  add_student_commands(app, workspace, other_command, jobs);
+  add_instructor_commands(app, workspace, other_command, jobs);
 
   if (words.empty()) {
     std::fputs(app.help().c_str(), stdout);
@@ -134,18 +110,13 @@ int run_tool(std::vector<std::string> words) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && (*check_command || *test_command || *grade_command || *handout_command || student_command)) throw UsageError("options behind -- are for run, bots and bench");
+  if (!behind.empty() && (*check_command || *test_command || *handout_command || other_command)) throw UsageError("options behind -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
   check_options.platform = platform;
-  if (student_command) return student_command();
+  if (other_command) return other_command();
   if (*check_command) return check(workspace, check_options);
-  if (*grade_command) {
-    grade_options.platform = platform;
-    grade_options.jobs = jobs;
-    return grade(workspace, grade_options);
-  }
   if (*handout_command) return handout(workspace, handout_options);
   if (*test_command) {
     if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");

@@ -1,11 +1,14 @@
 #include "results.h"
 
-#include <cstdlib>
+#include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "points.h"
+#include "student_files.h"
 
 namespace grader {
 
@@ -83,9 +86,13 @@ std::string to_json(const Grade& grade) { return dumped(json_of(grade)); }
 std::string to_json(const ClassReport& report) {
   ordered_json grades = ordered_json::array();
   for (const Grade& grade : report.grades) grades.push_back(json_of(grade));
+  ordered_json alike = ordered_json::array();
+  for (const Alike& pair : report.alike) {
+    alike.push_back({{"first", pair.first}, {"second", pair.second}, {"lab", pair.lab}, {"share", std::round(pair.share * 100) / 100}});
+  }
   return dumped({{"version", 1}, {"complete", report.complete()}, {"platform", report.platform}, {"sandbox", report.sandbox},
                  {"seed", report.seed}, {"labs", report.labs}, {"possible", report.possible()}, {"not_graded", report.missing},
-                 {"submissions", grades}});
+                 {"alike", alike}, {"submissions", grades}});
 }
 
 std::optional<Grade> grade_from_json(const std::string& text) {
@@ -101,6 +108,7 @@ std::optional<Grade> grade_from_json(const std::string& text) {
       LabResult lab;
       lab.number = entry.at("number");
       lab.name = entry.at("name");
+      lab.file = lab.name + "/" + lab.name.substr(std::min<std::size_t>(lab.name.size(), 6)) + ".cpp";
       lab.problem = problem_of(entry.at("status")).value();
       lab.problem_text = entry.at("message");
       lab.seconds = entry.at("seconds");
@@ -124,6 +132,12 @@ std::optional<Grade> grade_from_json(const std::string& text) {
   } catch (const std::exception&) {
     return std::nullopt;
   }
+}
+
+std::string file_stem(const std::string& name) {
+  std::string stem;
+  for (const char c : name.substr(0, 60)) stem += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ? c : '_';
+  return stem + "-" + hash_of(name);
 }
 
 void write_whole(const fs::path& file, const std::string& text) {

@@ -25,11 +25,19 @@ struct Grade {
   }
 };
 
+// Two submissions whose files of one lab are suspiciously alike.
+struct Alike {
+  std::string first, second;  // their names
+  std::string lab;
+  double share = 0;           // of what is the smaller one's own
+};
+
 struct ClassReport {
   std::string platform, sandbox, seed;
   std::vector<std::string> labs;
   std::vector<Grade> grades;         // finished ones, in the order of the submissions
   std::vector<std::string> missing;  // names of those that are not graded yet
+  std::vector<Alike> alike;          // most alike first
 
   bool complete() const { return missing.empty(); }
   int possible() const;  // of one submission
@@ -43,6 +51,9 @@ std::string to_junit(const ClassReport& report);  // one suite for each submissi
 // One grade, for going on after an interruption. Nothing when the text is not one.
 std::string to_json(const Grade& grade);
 std::optional<Grade> grade_from_json(const std::string& text);
+
+// A name for the files of one submission: a stranger's name is no name for a file of ours.
+std::string file_stem(const std::string& name);
 
 void print_class(const ClassReport& report);
 

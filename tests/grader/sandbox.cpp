@@ -1,5 +1,6 @@
 #include "sandbox.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -40,6 +41,27 @@ void add_parents(Args& args, const fs::path& path, std::set<fs::path>& made) {
   add(args, {"--perms", "0755", "--dir", path.string()});
 }
 
+// Without walls, another user must come through our private folders to what the box has; nobody may list them. What the
+// box may write is this user's, what it may only read is nobody's to write.
+void let_in(uid_t user, const Box& box) {
+  std::error_code ignored;
+  const fs::path top = fs::temp_directory_path(ignored);
+  for (const std::vector<fs::path>& paths : {box.read_only, box.writable, {box.scratch}}) {
+    for (const fs::path& path : paths) {
+      const fs::path inner = path.lexically_relative(top);
+      if (inner.empty() || *inner.begin() == "..") continue;  // no private folder
+      fs::path folder = top;
+      for (const fs::path& part : inner) {
+        folder /= part;
+        if (fs::is_directory(fs::symlink_status(folder, ignored))) fs::permissions(folder, fs::perms::others_exec, fs::perm_options::add, ignored);
+      }
+      const bool reads = std::find(box.read_only.begin(), box.read_only.end(), path) != box.read_only.end();
+      if (reads) fs::permissions(path, fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove, ignored);
+      if (::lchown(path.c_str(), reads ? 0 : user, reads ? 0 : user) != 0) continue;  // then the command says what it cannot do
+    }
+  }
+}
+
 std::string in_seconds(double seconds) { return std::to_string(static_cast<long>(std::ceil(seconds)) + 1); }
 
 // Limits that each process of the box has, and hands on to what it starts.
@@ -53,29 +75,34 @@ void add_limits(Args& args, const Limits& limits) {
 
 }  // namespace
 
-Sandbox::Sandbox() {
-  if (::geteuid() == 0) {
+Sandbox::Sandbox(const fs::path& readable) {
+  for (const Kind kind : {Kind::bubblewrap, Kind::limits_only}) {
+    kind_ = kind;
     identity_ = Identity::another_user;
-    if (works()) return;
+    if (::geteuid() == 0 && works(readable)) return;
+    identity_ = Identity::own;
+    if (works(readable)) return;
   }
-  identity_ = Identity::own_namespace;
-  if (works()) return;
-  kind_ = Kind::limits_only;
 }
 
-bool Sandbox::works() const {
+bool Sandbox::works(const fs::path& readable) const {
   const PrivateFolder folder;
   Command command;
   command.args = {"true"};
   Box box;
   box.scratch = folder.path();
   box.limits.seconds = 10;
+  if (!readable.empty()) {
+    command.args = {"test", "-r", readable.string()};
+    box.read_only = {readable};
+  }
   return run(wrap(command, box)).ok();
 }
 
 std::string Sandbox::description() const {
   if (kind_ == Kind::limits_only) {
-    return "resource limits only: bubblewrap does not run here, so a submission sees this computer's files and network";
+    return std::string("resource limits only") + (identity_ == Identity::another_user ? ", as another user" : "") +
+           ": bubblewrap does not run here, so a submission sees this computer's files and network";
   }
   return "bubblewrap: no network but a loopback of its own, no files but its own and the system's";
 }
@@ -83,7 +110,7 @@ std::string Sandbox::description() const {
 std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) const {
   Args args = {"bwrap", "--die-with-parent", "--new-session", "--clearenv", "--unshare-ipc", "--unshare-pid", "--unshare-net",
                "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"};
-  if (identity_ == Identity::own_namespace) {
+  if (identity_ == Identity::own) {
     add(args, {"--unshare-user", "--cap-drop", "ALL"});
   } else {
     add(args, {"--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"});
@@ -119,15 +146,17 @@ Command Sandbox::wrap(const Command& inner, const Box& box) const {
       for (const auto& [name, value] : vars) add(args, {"--setenv", name, value});
     }
     args.push_back("--");
-    if (identity_ == Identity::another_user) {
-      const std::string user = std::to_string(kFirstUser + boxes_++ % kUsers);
-      add(args, {"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"});
-    }
   } else {
     args = {"env", "-i"};
     for (const auto& vars : {basic, inner.env}) {
       for (const auto& [name, value] : vars) args.push_back(name + "=" + value);
     }
+  }
+  if (identity_ == Identity::another_user) {
+    const unsigned number = kFirstUser + boxes_++ % kUsers;
+    if (kind_ == Kind::limits_only) let_in(number, box);
+    const std::string user = std::to_string(number);
+    add(args, {"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"});
   }
   add_limits(args, box.limits);
   args.insert(args.end(), inner.args.begin(), inner.args.end());

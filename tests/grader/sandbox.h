@@ -33,7 +33,8 @@ class Sandbox {
  public:
   enum class Kind { bubblewrap, limits_only, job };
 
-  Sandbox();  // probes what this system allows; that takes some milliseconds
+  // Probes what this system allows; that takes some milliseconds. A box must be able to read the file `readable`.
+  explicit Sandbox(const std::filesystem::path& readable = {});
   Kind kind() const { return kind_; }
   std::string description() const;  // one line for people and reports
 
@@ -42,13 +43,13 @@ class Sandbox {
   Command wrap(const Command& inner, const Box& box) const;
 
  private:
-  enum class Identity { own_namespace, another_user };
+  enum class Identity { own, another_user };
 
   std::vector<std::string> walls(const Box& box, const std::string& dir) const;  // bwrap and its options
-  bool works() const;
+  bool works(const std::filesystem::path& readable) const;
 
   Kind kind_ = Kind::bubblewrap;
-  Identity identity_ = Identity::own_namespace;
+  Identity identity_ = Identity::own;
   mutable std::atomic<unsigned> boxes_{0};
 };
 

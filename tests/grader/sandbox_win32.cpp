@@ -3,7 +3,7 @@
 
 namespace grader {
 
-Sandbox::Sandbox() : kind_(Kind::job) {}
+Sandbox::Sandbox(const std::filesystem::path&) : kind_(Kind::job) {}
 
 std::string Sandbox::description() const {
   return "a job object: limits on time, memory and processes; a submission sees this computer's files and network";

@@ -1,0 +1,211 @@
+#include "examiner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <list>
+#include <set>
+#include <thread>
+
+#include "child.h"
+#include "progress.h"
+#include "runner.h"
+#include "student_files.h"
+
+namespace grader {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kMostHangs = 8;  // in one lab; then the rest of it is not run, or one sleeper costs an hour
+
+// Calls work(0) ... work(count - 1), `jobs` at once, until the user interrupts.
+void at_once(std::size_t count, unsigned jobs, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next{0};
+  std::vector<std::thread> workers;
+  for (std::size_t i = 0; i < std::min<std::size_t>(count, jobs); ++i) {
+    workers.emplace_back([&] {
+      for (std::size_t one = next++; one < count && !interrupted(); one = next++) work(one);
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+}
+
+// One of a lab is shown; all of them would make the results of a class endless.
+void keep_first_timeline(std::vector<TestResult>& tests) {
+  bool kept = false;
+  for (TestResult& test : tests) {
+    if (kept) test.timeline.clear();
+    kept = kept || !test.timeline.empty();
+  }
+}
+
+}  // namespace
+
+Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress)
+    : workspace_(workspace), options_(options), progress_(progress), platforms_(chosen_platforms()), labs_(chosen_labs()),
+      sandbox_(workspace.root / labs_.front().name / (labs_.front().topic + ".h")) {
+  std::printf("sandbox: %s\n", sandbox_.description().c_str());
+  if (sandbox_.kind() != Sandbox::Kind::bubblewrap && !options.without_sandbox) {
+    throw UsageError("this is not safe for strangers' code. Install bubblewrap, or allow it with --without-sandbox");
+  }
+}
+
+bool Examiner::prepare() {
+  fingerprint_ = hash_of(read_all("/proc/self/exe"));
+  for (const Platform& platform : platforms_) {
+    kits_.push_back(std::make_unique<GradeKit>(workspace_, platform, labs_, options_.jobs, progress_));
+    if (interrupted()) return false;
+    fingerprint_ += kits_.back()->fingerprint();
+  }
+  return true;
+}
+
+std::vector<Platform> Examiner::chosen_platforms() const {
+  const Platform asked = workspace_.platform(options_.platform);
+  if (asked.name == "wine") throw UsageError("submissions are graded on linux, asan or tsan: the sandbox does not hold Wine");
+  if (options_.sanitizers && !options_.platform.empty()) throw UsageError("--sanitizers is for all of their platforms; leave out --platform");
+  std::vector<Platform> platforms = {asked};
+  for (const Platform& other : workspace_.platforms()) {
+    if (options_.sanitizers && other.sanitized) platforms.push_back(other);
+  }
+  for (Platform& platform : platforms) {
+    if (!options_.seed.empty()) platform.env.emplace_back("LAB_SEED", options_.seed);
+  }
+  return platforms;
+}
+
+std::vector<Lab> Examiner::chosen_labs() const {
+  if (options_.labs.empty()) return workspace_.labs;
+  std::vector<Lab> labs;
+  for (const std::string& text : options_.labs) {
+    const Lab lab = workspace_.lab(text);
+    if (std::none_of(labs.begin(), labs.end(), [&](const Lab& other) { return other.number == lab.number; })) labs.push_back(lab);
+  }
+  std::sort(labs.begin(), labs.end(), [](const Lab& a, const Lab& b) { return a.number < b.number; });
+  return labs;
+}
+
+std::string Examiner::key_of(const Submission& submission, const Collected& collected) const {
+  std::string all = submission.name + fingerprint_ + platform() + " " + options_.seed + " " + std::to_string(options_.timeout) + " " +
+                    std::to_string(options_.again) + " " + std::to_string(static_cast<int>(sandbox_.kind()));
+  for (const std::string& note : collected.notes) all += note;
+  for (const Lab& lab : labs_) {
+    const auto file = collected.files.find(lab.number);
+    all += " " + lab.name + (file == collected.files.end() ? "" : hash_of(read_all(file->second)));
+  }
+  return hash_of(all);
+}
+
+// Compiles all of it, then runs all of its tests: so every core has work to the end.
+Grade Examiner::take(const Submission& submission, const Collected& collected, const fs::path& folder, const std::string& where) const {
+  Grade grade;
+  grade.name = submission.name;
+  grade.notes = collected.notes;
+  const Clock::time_point start = Clock::now();
+  grade.labs.resize(labs_.size());
+  std::vector<Program> programs;
+  for (const std::unique_ptr<GradeKit>& kit : kits_) {
+    for (std::size_t i = 0; i < labs_.size(); ++i) {
+      LabResult& result = grade.labs[i];
+      result.number = labs_[i].number;
+      result.name = labs_[i].name;
+      result.file = labs_[i].student_file();
+      const auto file = collected.files.find(result.number);
+      if (file == collected.files.end()) {
+        result.problem = Problem::missing;
+        result.problem_text = result.file + " was not handed in";
+      } else {
+        programs.push_back({kit.get(), &kit->labs()[i], &result, file->second, folder / ("bin-" + kit->platform().name + "-" + result.name), {}, 0});
+      }
+    }
+  }
+  compile(programs, where, grade.notes);
+  grade.compile_seconds = since(start);
+  for (const std::unique_ptr<GradeKit>& kit : kits_) test(*kit, programs, where, grade.notes);
+  grade.seconds = since(start);
+  return grade;
+}
+
+void Examiner::compile(std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const {
+  progress_.phase(where + ", compiling");
+  std::atomic<std::size_t> done{0};
+  at_once(programs.size(), options_.jobs, [&](std::size_t i) {
+    Program& program = programs[i];
+    const Clock::time_point start = Clock::now();
+    try {
+      fs::create_directories(program.bin);
+      program.built = program.kit->build_student(*program.lab, program.file, program.bin, sandbox_);
+    } catch (const std::exception& error) {
+      program.built.grader_error = true;
+      program.built.error = error.what();
+    }
+    program.seconds = since(start);
+    progress_.detail(std::to_string(++done) + "/" + std::to_string(programs.size()));
+  });
+  std::set<std::string> told;  // each platform would say it again
+  for (const Program& program : programs) {
+    LabResult& result = *program.result;
+    result.seconds += program.seconds;
+    for (const std::string& note : program.built.notes) {
+      if (told.insert(result.file + note).second) notes.push_back(result.file + ": " + note);
+    }
+    if (program.built.ok || result.problem != Problem::none) continue;
+    result.problem = program.built.grader_error ? Problem::grader : Problem::build;
+    result.problem_text = program.built.error;
+  }
+}
+
+// Runs on this platform what has not failed on an earlier one.
+void Examiner::test(const GradeKit& kit, const std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const {
+  if (interrupted()) return;
+  progress_.phase(where + ", testing" + (kits_.size() > 1 ? " on " + kit.platform().name : ""));
+  std::list<TestProgram> tests;                // stay where they are
+  std::list<std::atomic<int>> hangs;           // one for each lab
+  std::vector<std::pair<TestResult*, std::unique_ptr<TestResult>>> results;  // where it goes, and the new one
+  std::vector<TestRun> runs;
+  std::vector<LabResult*> labs;
+  for (const Program& program : programs) {
+    LabResult& lab = *program.result;
+    if (program.kit != &kit || lab.problem != Problem::none) continue;
+    tests.push_back(kit.program(*program.lab, program.bin, sandbox_));
+    hangs.emplace_back(kMostHangs);
+    labs.push_back(&lab);
+    if (&kit == kits_.front().get()) {
+      for (const GradedTest& test : program.lab->tests) {
+        lab.tests.push_back({});
+        lab.tests.back().name = test.name;
+        lab.tests.back().points = test.points;
+      }
+    }
+    for (std::size_t i = 0; i < lab.tests.size(); ++i) {
+      if (&kit != kits_.front().get() && lab.tests[i].verdict == Verdict::not_run) continue;  // too many hung
+      if (!worth_another_platform(lab.tests[i], platforms_.front().name)) continue;
+      auto fresh = std::make_unique<TestResult>();
+      fresh->name = lab.tests[i].name;
+      fresh->points = lab.tests[i].points;
+      runs.push_back({&tests.back(), options_.timeout > 0 ? options_.timeout : program.lab->tests[i].seconds, fresh.get(), options_.again, &hangs.back()});
+      results.emplace_back(&lab.tests[i], std::move(fresh));
+    }
+  }
+  run_tests(runs, std::min(options_.jobs, kit.platform().most_jobs), [&](std::size_t done) {
+    progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
+  });
+  for (auto& [old, fresh] : results) merge_platform(*old, *fresh, platforms_.front().name);
+  auto left = hangs.begin();
+  for (LabResult* const lab : labs) {
+    if (*left++ <= 0) notes.push_back(lab->name + ": " + std::to_string(kMostHangs) + " tests hung, the rest was not run");
+    if (&kit != kits_.back().get()) continue;
+    keep_first_timeline(lab->tests);
+    for (const TestResult& test : lab->tests) lab->seconds += test.seconds;
+  }
+}
+
+std::map<int, std::string> texts_of(const Collected& collected) {
+  std::map<int, std::string> texts;
+  for (const auto& entry : collected.files) texts[entry.first] = read_all(entry.second);
+  return texts;
+}
+
+}  // namespace grader

@@ -1,0 +1,62 @@
+// Takes the grade of a submission: `lab grade` does it for a class, `lab compare` for two.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "commands.h"
+#include "grade_kit.h"
+#include "results.h"
+#include "submission.h"
+
+namespace grader {
+
+class Examiner {
+ public:
+  // Throws UsageError where there is no sandbox and nobody allowed to go on.
+  Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress);
+
+  // Builds what does not depend on the student; comes first. False: interrupted.
+  bool prepare();
+
+  const std::vector<Lab>& labs() const { return labs_; }
+  const Sandbox& sandbox() const { return sandbox_; }
+  std::string platform() const { return options_.sanitizers ? "sanitizers" : platforms_.front().name; }  // as reports say it
+
+  // Everything that a grade depends on.
+  std::string key_of(const Submission& submission, const Collected& collected) const;
+
+  // `folder` is empty but for what was collected; the programs lie there until it goes. `where` names the submission to
+  // whoever waits. After an interruption the grade is not whole.
+  Grade take(const Submission& submission, const Collected& collected, const std::filesystem::path& folder, const std::string& where) const;
+
+ private:
+  // One file of a submission, on one platform.
+  struct Program {
+    const GradeKit* kit;
+    const LabKit* lab;
+    LabResult* result;
+    std::filesystem::path file, bin;
+    StudentBuild built;
+    double seconds = 0;
+  };
+
+  std::vector<Platform> chosen_platforms() const;
+  std::vector<Lab> chosen_labs() const;
+  void compile(std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const;
+  void test(const GradeKit& kit, const std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const;
+
+  const Workspace& workspace_;
+  const GradingOptions& options_;
+  Progress& progress_;
+  const std::vector<Platform> platforms_;  // the first one is where a test fails first
+  const std::vector<Lab> labs_;
+  const Sandbox sandbox_;
+  std::vector<std::unique_ptr<GradeKit>> kits_;  // one for each platform
+  std::string fingerprint_;
+};
+
+// The texts of the files that were collected, by the lab's number.
+std::map<int, std::string> texts_of(const Collected& collected);
+
+}  // namespace grader

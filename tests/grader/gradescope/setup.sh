@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Gradescope runs this once, as root, when it makes the image. It installs what is needed, builds all that does not depend
+# on a student, grades the solutions for a trial, and takes away what a submission could learn from.
+# AUTOGRADER_ROOT is for trying it elsewhere.
+set -euo pipefail
+root=${AUTOGRADER_ROOT:-/autograder}
+lab=$root/source/lab
+labs=$(<"$root/source/labs")
+export LAB_BUILD_DIR=$lab/build
+umask 022
+
+bash "$lab/lab" grade "$lab/solutions" --labs "$labs" --without-sandbox --out "$root/trial"
+awk -F, 'NR == 2 { for (i = 2; i < NF - 1; ++i) if ($i != 100) exit 1 }' "$root/trial/results.csv" || {
+  cat "$root/trial/results.csv"
+  echo "setup: the solutions do not get full points here, so nobody would" >&2
+  exit 1
+}
+rm -rf "$root/trial"
+
+# From here on nothing is built; grade_kit.cpp looks for this file.
+touch "$LAB_BUILD_DIR/linux/sealed"
+rm -rf "$lab"/solutions/* "$lab/tests/mutants" "$lab"/tests/*_test.cpp "$lab/tests/grader/hints.json"
+
+# A submission's compiler and tests run as another user (sandbox.cpp). That one may read headers, objects and libraries.
+chmod -R go-rwx "$root/source"
+find "$root/source" -type d -exec chmod go+x {} +
+find "$lab" \( -name '*.h' -o -name '*.inc' -o -name '*.o' -o -name '*.a' \) -exec chmod go+r {} +
