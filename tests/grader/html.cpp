@@ -19,7 +19,7 @@ constexpr const char* kStyle = R"(
   --full: #1c3d27; --part: #43370f; --none: #4a2321; --bar: #5b96e0; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 76rem; background: var(--ground); color: var(--text);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
+  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 a { color: var(--link); } p { margin: .5rem 0; }
@@ -46,7 +46,7 @@ svg { display: block; max-width: none; } svg text { font: 11px system-ui, sans-s
 svg .lane { stroke: var(--line); } svg rect { stroke: var(--ground); } svg .span { fill: var(--bar); } svg .failed { fill: var(--bad); } svg .open { fill: var(--mid); }
 @media (max-width: 40rem) { body { padding: .6rem; } dl { grid-template-columns: 1fr; gap: 0; } dt { margin-top: .3rem; }
   th, td { padding: .2rem .4rem; } }
-@media print { :root { color-scheme: light; } body { max-width: none; font-size: 11px; padding: 0; } .wide { overflow: visible; }
+@media print { :root { color-scheme: light; font-size: 11px; } body { max-width: none; padding: 0; } .wide { overflow: visible; }
   .card, tr { break-inside: avoid; } table.diff { min-width: 0; } svg { max-width: 100%; height: auto; } details::details-content { content-visibility: visible; display: block; } }
 )";
 
