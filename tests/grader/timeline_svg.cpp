@@ -12,7 +12,7 @@ namespace grader {
 namespace {
 
 constexpr std::size_t kMostLanes = 40, kMostSpans = 400, kMostListed = 150;
-constexpr double kLabels = 170, kHead = 24, kLane = 22, kBar = 14, kLetter = 6.2;
+constexpr double kLabels = 170, kHead = 24, kLane = 22, kBar = 14, kLetter = 6.2, kAtLeast = 1080;
 
 std::string number(double value) {
   char text[32];
@@ -32,7 +32,7 @@ std::string text_at(double x, double y, const std::string& text, std::size_t mos
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\">" + html(text.size() > most ? text.substr(0, most - 1) + "." : text) + "</text>\n";
 }
 
-// Where each moment stands: order is kept, and a gap grows with its logarithm.
+// Where each moment stands: order is kept, and a gap grows with its logarithm. A few use the room there is.
 std::map<double, double> places_of(const std::vector<Span>& spans) {
   std::map<double, double> places;
   for (const Span& span : spans) places[span.start] = places[span.start + span.length] = 0;
@@ -42,6 +42,8 @@ std::map<double, double> places_of(const std::vector<Span>& spans) {
     place.second = x;
     before = place.first;
   }
+  const double wider = std::clamp((kAtLeast - kLabels) / std::max(x - kLabels, 1.0), 1.0, 3.0);
+  for (auto& place : places) place.second = kLabels + (place.second - kLabels) * wider;
   return places;
 }
 
@@ -60,7 +62,7 @@ std::string list_of(const std::vector<Span>& spans, const std::vector<std::strin
     const Span& span = spans[i];
     const std::string end = span.open ? "not ended" : span.failed ? "failed" : "";
     rows += "<tr>" + element("td", "n", time_text(span.start)) + element("td", "", html(lanes[span.lane], 60)) +
-            element("td", span.failed ? "bad" : "", html(span.name, 60)) + element("td", "", html(span.detail, 200)) + element("td", "n", span.length > 0 ? time_text(span.length) : "") +
+            element("td", span.failed ? "bad" : "", html(span.name, 100)) + element("td", "", html(span.detail, 200)) + element("td", "n", span.length > 0 ? time_text(span.length) : "") +
             element("td", span.failed ? "bad" : "mid", end) + "</tr>\n";
   }
   const std::string more = spans.size() > kMostListed ? element("p", "dim", std::to_string(spans.size() - kMostListed) + " more are in the picture only.") : "";
