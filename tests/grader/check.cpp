@@ -134,12 +134,7 @@ class Checker {
   // All of them, or the one that was asked for.
   std::vector<GradedTest> chosen(const std::vector<GradedTest>& graded) const {
     if (!report_.one_test) return graded;
-    for (const GradedTest& test : graded) {
-      if (test.name == options_.test || test.name.substr(test.name.find('.') + 1) == options_.test) return {test};
-    }
-    std::string near;
-    for (const std::string& name : nearest(graded, options_.test)) near += "\n  " + name;
-    throw UsageError("there is no test '" + options_.test + "' in this lab; there is:" + near);
+    return {chosen_test(graded, options_.test)};
   }
 
   void check_lab(const Lab& lab, LabResult& result) {

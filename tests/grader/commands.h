@@ -20,6 +20,18 @@ struct CheckOptions {
 };
 int check(const Workspace& workspace, const CheckOptions& options);
 
+struct TraceOptions {
+  std::string lab;
+  std::string test;      // empty: the scenario of tests/points.json
+  std::string seed;      // for what the test draws; empty: its own
+  std::string platform;  // empty: the default
+  std::string out;       // the file; empty: build/trace/LAB.json
+  bool solution = false;
+  unsigned jobs = 1;
+};
+// Runs one test, prints its timeline, and writes it for Perfetto.
+int trace(const Workspace& workspace, const TraceOptions& options);
+
 // How a submission is graded.
 struct GradingOptions {
   std::vector<std::string> labs;  // numbers; empty: all

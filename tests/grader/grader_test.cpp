@@ -187,6 +187,19 @@ TEST(Runner, ListsTests) {
   EXPECT_EQ(names.front(), "Fake.Passes");
 }
 
+TEST(Scenario, ATestIsFoundByItsNameOrThePartBehindTheDot) {
+  const std::vector<GradedTest> tests = {{"Lab01.First", 50}, {"Lab01.Second", 50}};
+  EXPECT_EQ(chosen_test(tests, "Lab01.Second").name, "Lab01.Second");
+  EXPECT_EQ(chosen_test(tests, "First").name, "Lab01.First");
+  EXPECT_THROW(chosen_test(tests, "Secund"), UsageError);
+  const PrivateFolder folder;
+  const fs::path file = folder.path() / "points.json";
+  std::ofstream(file) << R"({"lab01_accept": {"trace": "Lab01.First", "tests": []}, "lab02_x": {"tests": []}})";
+  EXPECT_EQ(read_scenario(file, "lab01_accept"), "Lab01.First");
+  EXPECT_THROW(read_scenario(file, "lab02_x"), GraderError);
+  EXPECT_THROW(read_scenario(folder.path() / "none.json", "lab01_accept"), GraderError);
+}
+
 TEST(Runner, KeepsTheOrderWithManyJobs) {
   const TestProgram program{fake_program(), Platform{}};
   std::vector<TestResult> results(12);

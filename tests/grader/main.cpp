@@ -67,6 +67,19 @@ int run_tool(std::vector<std::string> words) {
   run_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
   run_command->footer("Example: lab run 4 --solution -- --port 0 --threads 2\nThe exit code is the program's.");
 
+  TraceOptions trace_options;
+  CLI::App* trace_command = app.add_subcommand("trace", "run one test of a lab and show what its threads, clients and operations did");
+  trace_command->add_option("lab", trace_options.lab, labs)->required();
+  trace_command->add_option("--test", trace_options.test, "this test; without it one that shows the lab at work");
+  trace_command->add_option("--seed", trace_options.seed, "what the test draws its order and sizes from")
+      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
+  trace_command->add_flag("--solution", trace_options.solution, "the reference solution, not your file");
+  trace_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
+  trace_command->add_option("--out", trace_options.out, "the file; it is build/trace/LAB.json by default");
+  trace_command->add_option("--jobs", jobs, "compilers at once")->check(CLI::Range(1, 256));
+  trace_command->footer("Example: lab trace 4 --test EveryEndOfAReceiveDisconnectsOnce\n"
+                        "The exit code is that of lab check for this test. The file opens in ui.perfetto.dev or chrome://tracing.");
+
   SuiteOptions suite_options;
   CLI::App* test_command = app.add_subcommand("test", "test the whole project");
   test_command->add_option("--platform,--stage", suite_options.stage, "only this one: " + suite_stages(workspace));
@@ -110,7 +123,7 @@ int run_tool(std::vector<std::string> words) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && (*check_command || *test_command || *handout_command || other_command)) throw UsageError("options behind -- are for run, bots and bench");
+  if (!behind.empty() && (*check_command || *test_command || *handout_command || *trace_command || other_command)) throw UsageError("options behind -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
@@ -118,6 +131,11 @@ int run_tool(std::vector<std::string> words) {
   if (other_command) return other_command();
   if (*check_command) return check(workspace, check_options);
   if (*handout_command) return handout(workspace, handout_options);
+  if (*trace_command) {
+    trace_options.platform = platform;
+    trace_options.jobs = jobs;
+    return trace(workspace, trace_options);
+  }
   if (*test_command) {
     if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");
     if (*soak_option) {

@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "workspace.h"
+
 namespace grader {
 
 namespace {
@@ -58,6 +60,25 @@ std::vector<GradedTest> read_points(const std::filesystem::path& file, const std
                       std::to_string(kPointsPerLab));
   }
   return tests;
+}
+
+std::string read_scenario(const std::filesystem::path& file, const std::string& lab) {
+  std::ifstream stream(file);
+  const nlohmann::json all = nlohmann::json::parse(stream, nullptr, false);
+  const auto found = all.is_object() ? all.find(lab) : all.end();
+  if (found == all.end() || !found->is_object() || !found->contains("trace") || !found->at("trace").is_string()) {
+    throw GraderError("tests/points.json has no \"trace\" for " + lab);
+  }
+  return found->at("trace");
+}
+
+const GradedTest& chosen_test(const std::vector<GradedTest>& tests, const std::string& name) {
+  for (const GradedTest& test : tests) {
+    if (test.name == name || test.name.substr(test.name.find('.') + 1) == name) return test;
+  }
+  std::string near;
+  for (const std::string& one : nearest(tests, name)) near += "\n  " + one;
+  throw UsageError("there is no test '" + name + "' in this lab; there is:" + near);
 }
 
 namespace {

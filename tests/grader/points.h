@@ -3,7 +3,8 @@
 //   { "lab01_accept": { "tests": [ { "name": "Accept.GivesIds", "points": 8 }, ... ] }, ... }
 //
 // A test may have "seconds", its own time limit, and "hidden": then `lab handout` leaves it out, and its lab's entry says
-// "hidden_points" there. The points of a lab sum to 100.
+// "hidden_points" there. The points of a lab sum to 100. "trace" names the test that shows the lab at work: several threads,
+// a few clients.
 #pragma once
 
 #include <filesystem>
@@ -32,6 +33,12 @@ std::vector<GradedTest> read_points(const std::filesystem::path& file, const std
 
 // The points of its hidden tests, when they were left out: in a handout.
 int left_out_points(const std::filesystem::path& file, const std::string& lab);
+
+// The test that `lab trace` runs when none is named. Throws GraderError.
+std::string read_scenario(const std::filesystem::path& file, const std::string& lab);
+
+// The test of this name, or of the part behind the dot. Throws UsageError with the names that are like it.
+const GradedTest& chosen_test(const std::vector<GradedTest>& tests, const std::string& name);
 
 // The names that are most like `name`, nearest first.
 std::vector<std::string> nearest(const std::vector<GradedTest>& tests, const std::string& name);

@@ -58,9 +58,10 @@ std::string detail_of(const json& args) {
   for (const char* const key : {"listener", "client", "operation"}) {
     if (args.contains(key)) add(key + (" " + number(key)));
   }
-  for (const char* const key : {"packets", "bytes"}) {
-    if (args.contains(key)) add(number(key) + " " + key);
+  for (const std::string key : {"packets", "bytes"}) {
+    if (args.contains(key)) add(number(key.c_str()) + " " + (number(key.c_str()) == "1" ? key.substr(0, key.size() - 1) : key));
   }
+  if (args.contains("posted")) add("a posted packet");
   if (args.contains("pending")) add("pending");
   if (args.contains("error")) add("error " + number("error"));
   return detail;

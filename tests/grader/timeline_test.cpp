@@ -8,6 +8,7 @@
 #include "runner.h"
 #include "test_programs.h"
 #include "timeline.h"
+#include "trace.h"
 
 namespace grader {
 namespace {
@@ -98,6 +99,31 @@ TEST(Timelines, ATidyOneSaysTheSameInLess) {
   ASSERT_EQ(after->spans.size(), before->spans.size());
   for (std::size_t i = 0; i < after->spans.size(); ++i) EXPECT_EQ(after->spans[i].detail, before->spans[i].detail);
   EXPECT_EQ(tidy_timeline(tidy), tidy);
+}
+
+TEST(Timelines, LanesShowWhoWaitedAndWhatFailed) {
+  const std::vector<std::string> rows = lanes_of(*parse_timeline(kFile));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0], "thread 2               !! --");  // begin and end of the send, of the receive; the wait
+  EXPECT_EQ(rows[1], "client 1: receives       ===");
+}
+
+TEST(Timelines, LinesComeInTheOrderOfTheEndsAndFit) {
+  const std::vector<std::string> lines = lines_of(*parse_timeline(kFile), 100);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0], "       1.2  thread 2   WSASend                          1.2  client 1, error 64");
+  EXPECT_EQ(lines[1], "      30.0  thread 2   GetQueuedCompletionStatus             waits");
+  EXPECT_EQ(errors_of(*parse_timeline(kFile)), std::vector<std::string>{"error 64: ERROR_NETNAME_DELETED"});
+
+  Timeline large;
+  for (int lane = 0; lane < 100; ++lane) large.lanes.push_back("a lane with a name that is really long " + std::to_string(lane));
+  for (int i = 0; i < 3000; ++i) large.spans.push_back({static_cast<std::size_t>(i % 100), std::string(80, 'n'), std::string(90, 'd'), i * 1e5, 1e8, false, i % 7 == 0});
+  EXPECT_EQ(lines_of(large, 150).size(), 151u);
+  for (const std::string& line : lines_of(large, 150)) EXPECT_LE(line.size(), 100u);
+  EXPECT_LE(lanes_of(large).size(), 25u);
+  for (const std::string& row : lanes_of(large)) EXPECT_LE(row.size(), 100u);
+  EXPECT_TRUE(lines_of({}, 150).empty());
+  EXPECT_TRUE(lanes_of({}).empty());
 }
 
 TestResult recorded(const std::string& name, TestProgram::Timeline whose) {

@@ -117,6 +117,7 @@ void CallRules::begin() {
   peers_.clear();
   counts_.clear();
   threads_.clear();
+  last_thread_ = 0;
   ++generation_;
   threads_before_ = threads_now();
   me();  // the first: the test's own thread
@@ -130,6 +131,7 @@ void CallRules::next_seed() {
   peers_.clear();
   last_number_ = 0;
   last_client_ = 0;
+  if (std::all_of(threads_.begin(), threads_.end(), [](const ThreadSeen& thread) { return thread.gone || thread.index == 0; })) last_thread_ = 0;
   timeline_.restart();
 }
 
@@ -356,7 +358,10 @@ void CallRules::out_of_port(OVERLAPPED* overlapped) {
 bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
   std::lock_guard lock(mutex_);
   const auto found = in_flight_.find(overlapped);
-  if (found == in_flight_.end()) return false;  // posted by PostQueuedCompletionStatus, or by the harness
+  if (found == in_flight_.end()) {  // posted by PostQueuedCompletionStatus, or by the harness
+    if (timeline_.recording()) me().bar.facts.posted = true;
+    return false;
+  }
   const PostedOperation& op = found->second;
   const DWORD stamp = stamp_of(op.number);
   if (overlapped->Offset != stamp || overlapped->OffsetHigh != stamp || overlapped->hEvent != nullptr) {
@@ -488,7 +493,7 @@ CallRules::ThreadSeen& CallRules::me() {
   thread_local unsigned generation = 0;
   if (mine == nullptr || generation != generation_) {
     threads_.emplace_back();
-    threads_.back().index = static_cast<unsigned>(threads_.size() - 1);
+    threads_.back().index = threads_.size() == 1 ? 0 : ++last_thread_;
     threads_.back().when = Clock::now();
     mine = &threads_.back();
     generation = generation_;

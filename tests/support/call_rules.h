@@ -84,7 +84,7 @@ class CallRules {
                   const void* stack_end);
   void posted(const Posting& posting, OVERLAPPED* overlapped, bool failed);
   void out_of_port(OVERLAPPED* overlapped);  // the conductor has its packet, and hands it over later
-  bool completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);  // true: it was a send
+  bool completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);  // true: it was a send; null: a posted packet
   void releasing(const OVERLAPPED* overlapped);
 
   // Whether a completion must come soon: its bytes are there, the connection has ended, or it is a send.
@@ -144,6 +144,7 @@ class CallRules {
   std::map<std::uint16_t, PeerState> peers_;
   std::map<Call, std::size_t> counts_;
   std::deque<ThreadSeen> threads_;
+  unsigned last_thread_ = 0;  // index
   unsigned generation_ = 0;  // of the test: a thread's place in threads_ may be that of an older one
   std::size_t threads_before_ = 0;
   Timeline timeline_;

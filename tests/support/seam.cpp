@@ -265,14 +265,14 @@ int WINAPI seen_WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD bytes, 
 
 // A packet reaches the code under test.
 void hand_over(OVERLAPPED* overlapped, bool ok, DWORD& bytes) {
-  if (overlapped == nullptr) {
-    after_completion(&posted_packets);
-    return;
-  }
   bool is_send = false;
   {
     const OutOfSight hidden;
     is_send = call_rules().completed(overlapped, ok, bytes);
+  }
+  if (overlapped == nullptr) {
+    after_completion(&posted_packets);
+    return;
   }
   if (is_send && ok) shorten(bytes);
   after_completion(overlapped);

@@ -189,6 +189,7 @@ void Timeline::write(const Bar& bar, bool over) {
     add("operation", facts.operation);
   }
   if (facts.bytes >= 0) add("bytes", static_cast<unsigned long long>(facts.bytes));
+  if (facts.posted) add("posted", 1);
   if (facts.pending) add("pending", 1);
   if (facts.failed) add("failed", 1);
   if (facts.error != 0) add("error", facts.error);

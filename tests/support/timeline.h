@@ -26,6 +26,7 @@ class Timeline {
     std::uint64_t operation = 0;
     unsigned packets = 0;  // that the call took out of a port; told when there are several
     long long bytes = -1;
+    bool posted = false;  // a packet that somebody posted came out of the port
     bool pending = false;
     bool failed = false;
     unsigned long error = 0;
