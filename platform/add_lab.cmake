@@ -6,6 +6,7 @@
 #
 # and, from each file tests/mutants/labNN_x/NAME.cpp, labNN_x_mutant_NAME over the reference labs.
 #
+# VARIANT_measured is the program with counters, for `lab bench N`; nothing builds it by itself.
 # Each variant has its tests in VARIANT_test; the test program starts VARIANT, which lies beside it.
 #   add_lab(GIVEN a.cpp PROGRAM b.cpp)   GIVEN: given sources of the lab, in its program and in its tests and in every
 #                                        later lab's. PROGRAM: given sources beside main.cpp, in this program and in
@@ -104,6 +105,13 @@ function(lab_variant variant top below)
   add_executable(${variant})
   target_link_libraries(${variant} PRIVATE ${program_objects} ${objects} ${lab}_given CLI11::CLI11)
   set_target_properties(${variant} PROPERTIES FOLDER ${lab})
+  if(TARGET bench_measured AND variant MATCHES "_(graded|solution)$")   # for `lab bench N`
+    set(counted ${program_objects})
+    list(REMOVE_ITEM counted lab06_pool_program)   # its operator new; bench_measured has another one
+    add_executable(${variant}_measured EXCLUDE_FROM_ALL)
+    target_link_libraries(${variant}_measured PRIVATE bench_measured ${counted} ${objects} ${lab}_given CLI11::CLI11)
+    set_target_properties(${variant}_measured PROPERTIES FOLDER ${lab})
+  endif()
   if(TARGET ${lab}_test_code)
     add_executable(${variant}_test)
     target_link_libraries(${variant}_test PRIVATE ${lab}_test_code ${objects} ${lab}_given test_support)

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -43,9 +44,22 @@ ChildServer::ChildServer(const std::vector<std::string>& command) {
       port_ = static_cast<std::uint16_t>(std::atoi(text.c_str() + at + mark.size()));
       return;
     }
+    if (has_ended()) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  throw std::runtime_error(command[0] + " does not listen; it said: " + output());
+  throw std::runtime_error("the server does not listen" + last_words());
+}
+
+bool ChildServer::has_ended() {
+  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  return pid_ <= 0;
+}
+
+std::string ChildServer::last_words() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it may be about to say why
+  const std::string all = output();
+  const std::string end = all.substr(all.size() - std::min<std::size_t>(all.size(), 300));
+  return std::string(has_ended() ? "; it has ended" : "") + (end.empty() ? "" : "; its last words: " + end);
 }
 
 ChildServer::~ChildServer() {
@@ -58,8 +72,10 @@ ChildServer::~ChildServer() {
 }
 
 std::string ChildServer::stop() {
-  ::kill(-pid_, SIGINT);
-  ::waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) {
+    ::kill(-pid_, SIGINT);
+    ::waitpid(pid_, nullptr, 0);
+  }
   pid_ = -1;
   return output();
 }
@@ -70,6 +86,17 @@ std::size_t ChildServer::resident_bytes() const {
     if (line.rfind("VmRSS:", 0) == 0) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
   }
   return 0;
+}
+
+double ChildServer::cpu_seconds() const {
+  double nanoseconds = 0;
+  std::error_code error;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task", error)) {
+    double one = 0;
+    std::ifstream(thread.path() / "schedstat") >> one;
+    nanoseconds += one;
+  }
+  return nanoseconds / 1e9;
 }
 
 std::string ChildServer::output() const {

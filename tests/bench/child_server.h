@@ -11,7 +11,8 @@ namespace bench {
 
 class ChildServer {
  public:
-  // Starts it and waits for "listening on port N". Throws std::runtime_error when that does not come in 20 s.
+  // Starts it and waits for "listening on port N". Throws std::runtime_error when that does not come in 20 s, or
+  // it ends before.
   explicit ChildServer(const std::vector<std::string>& command);
   ~ChildServer();
   ChildServer(const ChildServer&) = delete;
@@ -19,12 +20,17 @@ class ChildServer {
 
   std::uint16_t port() const { return port_; }
   std::size_t resident_bytes() const;
+  double cpu_seconds() const;  // of its threads so far; 0 where the kernel does not say
+
+  // For an error: what it printed last, and how it ended if it did.
+  std::string last_words();
 
   // Ends it as Ctrl+C does, and returns all that it printed.
   std::string stop();
 
  private:
   std::string output() const;
+  bool has_ended();
 
   pid_t pid_ = -1;
   std::string log_;

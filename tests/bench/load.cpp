@@ -21,6 +21,7 @@ constexpr std::size_t kMessage = 32;  // bytes
 struct Client {
   int socket = -1;
   std::uint64_t sent = 0;  // also the message itself, so a wrong echo shows
+  std::chrono::steady_clock::time_point when;  // it was sent
   std::size_t received = 0;
   unsigned char echo[kMessage];
 };
@@ -28,6 +29,7 @@ struct Client {
 void send_next(Client& client) {
   unsigned char message[kMessage] = {};
   ++client.sent;
+  client.when = std::chrono::steady_clock::now();
   std::memcpy(message, &client.sent, sizeof client.sent);
   client.received = 0;
   if (::send(client.socket, message, kMessage, MSG_NOSIGNAL) != static_cast<ssize_t>(kMessage)) {
@@ -76,7 +78,7 @@ void Connections::close_all() {
   }
 }
 
-LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds) {
+LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds, const LoadWatch& watch) {
   using Clock = std::chrono::steady_clock;
   const Connections sockets(port, connections);
   const int poll = ::epoll_create1(EPOLL_CLOEXEC);
@@ -97,19 +99,24 @@ LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds)
   const auto end = warm + std::chrono::duration<double>(seconds);
   epoll_event events[256];
   for (auto now = begin; now < end; now = Clock::now()) {
+    if (watch.stop != nullptr && *watch.stop) break;
     if (before.empty() && now >= warm) {
       for (const Client& client : clients) before.push_back(client.sent);
       begin = now;
+      if (watch.on_warm) watch.on_warm();
     }
-    const int count = ::epoll_wait(poll, events, 256, 2000);
-    if (count == 0) throw std::runtime_error("no echo came for two seconds");
+    const int count = ::epoll_wait(poll, events, 256, 10000);
+    if (count == 0) throw std::runtime_error("no echo came for ten seconds");
     for (int i = 0; i < count; ++i) {
       Client& client = clients[events[i].data.u64];
-      if (receive(client)) send_next(client);
+      if (!receive(client)) continue;
+      if (!before.empty() && watch.on_round_trip) watch.on_round_trip(Clock::now() - client.when);
+      send_next(client);
     }
   }
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
   ::close(poll);
+  if (before.empty()) return {};  // it was stopped
 
   std::vector<std::uint64_t> done;
   for (std::size_t i = 0; i < connections; ++i) done.push_back(clients[i].sent - before.at(i));

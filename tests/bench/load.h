@@ -1,8 +1,11 @@
 // The load: clients that send 32 bytes, wait for the echo, and send again. One thread, one epoll.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace bench {
@@ -27,7 +30,14 @@ struct LoadResult {
   double fairness = 0;  // round trips of the slowest client against the mean
 };
 
+// For one who wants to know more. All of it may be left out.
+struct LoadWatch {
+  std::function<void()> on_warm;                                 // from here on it counts
+  std::function<void(std::chrono::nanoseconds)> on_round_trip;   // since then
+  const std::atomic<bool>* stop = nullptr;                       // ends it early; the result means nothing then
+};
+
 // Throws std::runtime_error when an echo is wrong or a connection ends.
-LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds);
+LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds, const LoadWatch& watch = {});
 
 }  // namespace bench

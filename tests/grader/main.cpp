@@ -1,5 +1,6 @@
 // The command line of `lab`.
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <exception>
 #include <thread>
@@ -100,7 +101,7 @@ int run_tool(std::vector<std::string> words) {
   bots_command->prefix_command();
   bots_command->footer("Example: lab bots --port 4000 --bots 200");
 
-  CLI::App* bench_command = app.add_subcommand("bench", "build and run the measurements; its options go to them, also --help");
+  CLI::App* bench_command = app.add_subcommand("bench", "the measurements; with a lab's number: your server against the reference. See also: bench --help, bench N --help");
   bench_command->add_option("--platform", platform, "wine measures the Windows programs on Wine; stands first");
   bench_command->set_help_flag();
   bench_command->prefix_command();
@@ -157,7 +158,9 @@ int run_tool(std::vector<std::string> words) {
     std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());
     if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
-    return run_bench(workspace, platform, arguments, jobs);
+    workspace.need_solutions("bench");
+    const bool of_a_lab = !arguments.empty() && (std::isdigit(static_cast<unsigned char>(arguments[0][0])) || arguments[0].rfind("lab", 0) == 0);
+    return of_a_lab ? run_versus(workspace, platform, arguments, jobs) : run_bench(workspace, platform, arguments, jobs);
   }
   if (solution) workspace.need_solutions("run --solution");
   return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);

@@ -35,7 +35,9 @@ class Suite {
 
   std::vector<Stage> stages() {
     std::vector<Stage> all;
-    all.push_back({"grader", true, [this](StageResult& stage) { test_programs(stage, native_, {"grader_test"}); }});
+    std::vector<std::string> tool = {"grader_test"};
+    if (native_.name == "linux") tool.push_back("bench_test");
+    all.push_back({"grader", true, [this, tool](StageResult& stage) { test_programs(stage, native_, tool); }});
 #ifndef _WIN32
     for (const std::string whole : {"hostile", "handout"}) {
       all.push_back({whole, false, [this, whole](StageResult& stage) { test_programs(stage, native_, {whole + "_test"}, Verdict::passed, 1e9, kLongLimit); }});

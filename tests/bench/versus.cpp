@@ -1,0 +1,124 @@
+// lab_versus: the student's server against the reference, round by round in one run.
+//
+// Exit codes: 0 measured; 1 a server did not do what it should; 2 bad options; 130 interrupted.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include "figures.h"
+#include "handles.h"
+#include "versus_load.h"
+
+namespace {
+
+std::atomic<bool> stop{false};
+
+void progress(int round, int rounds, const char* whose) {
+  static const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  if (terminal) std::fprintf(stderr, "\r\033[Kround %d of %d, %s", round, rounds, whose);
+}
+
+void clear_progress() {
+  if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K");
+}
+
+struct Options {
+  int lab = 0;
+  std::filesystem::path yours, reference, svg;
+  std::string name = "yours";
+  int rounds = 11;
+  double seconds = 0.5;
+};
+
+// A TODO that is not written says it all.
+std::string why(const std::string& error) {
+  const std::string mark = "not started: ";
+  const std::size_t at = error.find(mark);
+  if (at == std::string::npos) return ": " + error;
+  const std::string todo = error.substr(at + mark.size());
+  return ": " + todo.substr(0, todo.find('\n')) + " is not written yet";
+}
+
+// The two take turns, and take turns in who is first: what changes on this machine meanwhile meets both.
+std::vector<bench::Round> play(const Options& options, const bench::Course& course, std::string& failure) {
+  std::vector<bench::Round> rounds;
+  for (int i = 0; i < options.rounds && !stop; ++i) {
+    bench::Round round;
+    for (const int turn : {i % 2, 1 - i % 2}) {
+      const bool yours = turn == 0;
+      if (stop) break;
+      progress(i + 1, options.rounds, yours ? "yours" : "the reference");
+      try {
+        (yours ? round.yours : round.reference) = bench::measure(course, yours ? options.yours : options.reference, options.seconds, stop);
+      } catch (const std::exception& error) {
+        if (!stop) failure = (yours ? options.name : "the reference") + why(error.what());
+        return rounds;
+      }
+    }
+    if (!stop) rounds.push_back(round);
+  }
+  return rounds;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Measures your server of a lab and the reference in one run. Compare figures of one run only."};
+  app.name("lab bench N");
+  Options options;
+  app.add_option("--lab", options.lab)->required()->check(CLI::Range(1, 6))->group("");
+  app.add_option("--yours", options.yours)->required()->check(CLI::ExistingFile)->group("");
+  app.add_option("--reference", options.reference)->required()->check(CLI::ExistingFile)->group("");
+  app.add_option("--name", options.name)->group("");
+  bool solution = false;  // `lab` has seen it already, and named the programs
+  app.add_flag("--solution", solution, "measure the reference against itself: how near to 1 are the ratios on this machine?");
+  app.add_option("--rounds", options.rounds, "rounds for each median")->check(CLI::Range(1, 99))->capture_default_str();
+  app.add_option("--seconds", options.seconds, "seconds per server and round")->check(CLI::Range(0.1, 60.0))->capture_default_str();
+  app.add_option("--svg", options.svg, "the file of the picture; it is build/bench/LAB.svg by default");
+  CLI11_PARSE(app, argc, argv);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGINT, [](int) { stop = true; });
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;  // servers inherit it
+  ::setrlimit(RLIMIT_NOFILE, &files);
+
+  const lab::WinsockSession winsock;
+  const bench::Course course = bench::course_of(options.lab);
+  std::string failure;
+  const std::vector<bench::Round> rounds = play(options, course, failure);
+  clear_progress();
+  if (!rounds.empty()) {
+    const std::vector<bench::Figure> figures = bench::figures_of(rounds, course.message);
+    const std::string title = options.name + " against the reference";
+    std::printf("%s: %zu rounds of %.1f s each, interleaved; medians\n%s", title.c_str(), rounds.size(), options.seconds, bench::table_of(figures).c_str());
+    if (!options.svg.empty()) {
+      std::filesystem::create_directories(std::filesystem::absolute(options.svg).parent_path());
+      std::ofstream stream(options.svg);
+      stream << bench::svg_of(figures, rounds, title) << std::flush;
+      if (stream) std::printf("picture: %s\n", options.svg.c_str());
+      else std::fprintf(stderr, "error: %s cannot be written\n", options.svg.c_str());
+    }
+  }
+  double load = 0;
+  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  if (::getloadavg(&load, 1) == 1 && load > processors + 3) {  // the bench itself is about 3
+    std::printf("this machine has other work (load %.0f on %u processors): trust what is counted, less what is timed\n", load, processors);
+  }
+  if (!failure.empty()) {
+    std::fprintf(stderr, "not measured%s: %s\n", rounds.empty() ? "" : " further", failure.c_str());
+    return 1;
+  }
+  if (!stop) return 0;
+  std::printf("interrupted: %zu of %d rounds were measured\n", rounds.size(), options.rounds);
+  return 130;
+}
