@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
   }
   double load = 0;
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  if (::getloadavg(&load, 1) == 1 && load > processors + 3) {  // the bench itself is about 3
+  if (!rounds.empty() && ::getloadavg(&load, 1) == 1 && load > processors + 3) {  // the bench itself is about 3
     std::printf("this machine has other work (load %.0f on %u processors): trust what is counted, less what is timed\n", load, processors);
   }
   if (!failure.empty()) {
