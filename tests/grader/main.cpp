@@ -158,7 +158,6 @@ int run_tool(std::vector<std::string> words) {
     std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());
     if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
-    workspace.need_solutions("bench");
     const bool of_a_lab = !arguments.empty() && (std::isdigit(static_cast<unsigned char>(arguments[0][0])) || arguments[0].rfind("lab", 0) == 0);
     return of_a_lab ? run_versus(workspace, platform, arguments, jobs) : run_bench(workspace, platform, arguments, jobs);
   }

@@ -51,6 +51,7 @@ int run_bench(const Workspace& workspace, const std::string& platform_name, std:
 }
 
 int run_versus(const Workspace& workspace, const std::string& platform_name, std::vector<std::string> arguments, unsigned jobs) {
+  workspace.need_solutions("bench");
   const Platform platform = workspace.platforms().front();
   if (platform.name != "linux" || (!platform_name.empty() && platform_name != platform.name)) throw UsageError("bench N measures natively on Linux only");
   const Lab& lab = workspace.lab(arguments.front());
