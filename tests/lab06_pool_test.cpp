@@ -206,8 +206,6 @@ class Crowd {
   const Clock::time_point end_ = Clock::now() + std::chrono::seconds(3);
 };
 
-constexpr int kInterruptedRounds = 40;  // with Interrupted, which is slow; then follow free ones, in which threads meet by chance
-
 // Two threads meet again and again, so that what follows happens at the same moment.
 class Meeting {
  public:
@@ -374,7 +372,8 @@ LAB_TEST(Lab06, ReleasedTwiceIsCaught, "N10", kStep4) {
 LAB_TEST(Lab06, TwoThreadsReleaseTheSame, "N10", kStep4) {
   STEP("two threads release the same 4 operations");
   OperationPool small(4, PoolPolicy::bounded);
-  for (int round = 0; round < kInterruptedRounds; ++round) {
+  const auto end_of_interruptions = Clock::now() + std::chrono::seconds(1);
+  for (int round = 0; round < 40 && Clock::now() < end_of_interruptions; ++round) {
     std::vector<OverlappedEx*> ops(4);
     for (OverlappedEx*& op : ops) op = small.acquire(OpKind::send);
     std::atomic<std::size_t> taken{0};
@@ -602,10 +601,7 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
           if (op != nullptr && !pool.release(op)) ++refused;
           ++count;
         };
-        if (threads < 4) {
-          const Interrupted often;
-          for (int k = 0; k < kInterruptedRounds; ++k) round(false);
-        }
+        if (threads < 4) interrupted_rounds(40, [&] { round(false); });
         for (unsigned i = me; nulls == 0 && refused == 0 && crowd.goes_on(); ++i) {
           for (int k = 0; k < 256; ++k) round(k == 0 && i % 4 == 0);
         }
@@ -735,7 +731,7 @@ LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
 
 LAB_TEST(Lab06, AcquiredHereReleasedThere, "N10", kStep4) {
   OperationPool pool(16, PoolPolicy::bounded);
-  const std::size_t count = rounds(3000);
+  const std::size_t count = rounds(1000);
   STEP("one thread acquires " + to_text(count) + " operations, another one releases them");
   std::mutex mutex;  // protects `handed`
   std::vector<OverlappedEx*> handed;

@@ -65,7 +65,8 @@ Interrupted::Interrupted() {
   if (can) set_trap_flag(true);
 }
 
-Interrupted::~Interrupted() { set_trap_flag(false); }
+Interrupted::~Interrupted() { no_more(); }
+void Interrupted::no_more() { set_trap_flag(false); }
 
 }  // namespace test
 
@@ -74,6 +75,7 @@ Interrupted::~Interrupted() { set_trap_flag(false); }
 namespace test {
 Interrupted::Interrupted() = default;
 Interrupted::~Interrupted() = default;
+void Interrupted::no_more() {}
 }  // namespace test
 
 #endif

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "interrupted.h"
 #include "not_started.h"
 #include "seam.h"
 #include "win32.h"
@@ -129,6 +130,7 @@ void begin_seed(std::uint64_t seed) {
 }
 
 void fail(const std::string& what, const char* file, int line) {
+  Interrupted::no_more();  // an exception takes too many instructions
   {
     const std::string seen = last_seen();  // now: what cleans up after the failure changes it
     note_step(what.c_str(), true);
