@@ -119,15 +119,15 @@ std::vector<Figure> figures_of(const std::vector<Round>& rounds, const std::stri
   return all;
 }
 
-std::string table_of(const std::vector<Figure>& figures) {
-  std::string table = text("%-28s %10s %10s %7s  %-14s %s\n", "", "yours", "reference", "ratio", "half between", "1/4 . . 1 . . 4");
+std::string table_of(const std::vector<Figure>& figures, const std::string& yours, const std::string& reference) {
+  std::string table = text("%-28s %10s %10s %7s  %-14s %s\n", "", yours.c_str(), reference.c_str(), "ratio", "half between", "1/4 . . 1 . . 4");
   for (const Figure& figure : figures) {
     table += text("%-28.28s %10s %10s ", figure.name.c_str(), number(figure.yours).c_str(), number(figure.reference).c_str());
     if (figure.has_ratio) {
       const std::string range = number(figure.lower) + ".." + number(figure.upper);
       table += text("%7s  %-14s %s%s", number(figure.ratio).c_str(), range.c_str(), bar_of(figure, 7).c_str(), is_worse(figure) ? " worse" : "");
     } else {
-      table += text("%7s  %s", "-", figure.yours >= kAbout0 ? "the reference needs none" : "neither needs any");
+      table += text("%7s  %s", "-", figure.yours < kAbout0 ? "neither needs any" : (reference + " needs none").c_str());
     }
     table.erase(table.find_last_not_of(' ') + 1);
     table += "\n";

@@ -42,8 +42,8 @@ inline double median_of(std::vector<double> values) { return quantile_of(std::mo
 // `message` is what is counted: "echo".
 std::vector<Figure> figures_of(const std::vector<Round>& rounds, const std::string& message);
 
-// For the console, at most 100 wide: the figures, and a bar for each ratio.
-std::string table_of(const std::vector<Figure>& figures);
+// For the console, at most 100 wide: the figures, and a bar for each ratio. The names head the columns.
+std::string table_of(const std::vector<Figure>& figures, const std::string& yours = "yours", const std::string& reference = "reference");
 
 // A picture of them, and of the latency of each percentile. One SVG file that needs nothing else.
 std::string svg_of(const std::vector<Figure>& figures, const std::vector<Round>& rounds, const std::string& title);

@@ -34,7 +34,7 @@ void clear_progress() {
 struct Options {
   int lab = 0;
   std::filesystem::path yours, reference, svg;
-  std::string name = "yours";
+  std::string name = "yours", against;  // empty: the reference
   int rounds = 11;
   double seconds = 0.5;
 };
@@ -60,7 +60,7 @@ std::vector<bench::Round> play(const Options& options, const bench::Course& cour
       try {
         (yours ? round.yours : round.reference) = bench::measure(course, yours ? options.yours : options.reference, options.seconds, stop);
       } catch (const std::exception& error) {
-        if (!stop) failure = (yours ? options.name : "the reference") + why(error.what());
+        if (!stop) failure = (yours ? options.name : options.against.empty() ? "the reference" : options.against) + why(error.what());
         return rounds;
       }
     }
@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
   app.add_option("--yours", options.yours)->required()->check(CLI::ExistingFile)->group("");
   app.add_option("--reference", options.reference)->required()->check(CLI::ExistingFile)->group("");
   app.add_option("--name", options.name)->group("");
+  app.add_option("--against", options.against)->group("");
   bool solution = false;  // `lab` has seen it already, and named the programs
   app.add_flag("--solution", solution, "measure the reference against itself: how near to 1 are the ratios on this machine?");
   app.add_option("--rounds", options.rounds, "rounds for each median")->check(CLI::Range(1, 99))->capture_default_str();
@@ -99,8 +100,9 @@ int main(int argc, char** argv) {
   clear_progress();
   if (!rounds.empty()) {
     const std::vector<bench::Figure> figures = bench::figures_of(rounds, course.message);
-    const std::string title = options.name + " against the reference";
-    std::printf("%s: %zu rounds of %.1f s each, interleaved; medians\n%s", title.c_str(), rounds.size(), options.seconds, bench::table_of(figures).c_str());
+    const std::string title = options.name + " against " + (options.against.empty() ? "the reference" : options.against);
+    const std::string table = options.against.empty() ? bench::table_of(figures) : bench::table_of(figures, options.name, options.against);
+    std::printf("%s: %zu rounds of %.1f s each, interleaved; medians\n%s", title.c_str(), rounds.size(), options.seconds, table.c_str());
     if (!options.svg.empty()) {
       std::filesystem::create_directories(std::filesystem::absolute(options.svg).parent_path());
       std::ofstream stream(options.svg);

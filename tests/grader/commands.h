@@ -58,6 +58,7 @@ int grade(const Workspace& workspace, const GradeOptions& options);
 struct CompareOptions : GradingOptions {
   std::string first, second;  // paths of submissions; "solution" is the reference
   std::string html;           // a page with the files side by side; empty: none
+  int rounds = 5;             // in which both servers of a lab are measured; 0: they are not
 };
 // Grades two submissions and shows how they differ.
 int compare(const Workspace& workspace, const CompareOptions& options);

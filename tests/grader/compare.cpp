@@ -1,6 +1,7 @@
 // `lab compare`: two submissions through the same grading as a class, then side by side.
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 
 #include "child.h"
 #include "console.h"
@@ -19,8 +20,11 @@ namespace {
 
 constexpr std::size_t kMostDiff = 200;  // lines of one file on the console
 
+using Measured = std::vector<std::pair<std::string, std::string>>;  // a lab's name, and what was measured of it
+
 struct Side {
   Submission submission;
+  PrivateFolder folder;  // what was collected, and the programs
   std::map<int, std::string> files;
   Grade grade;
 };
@@ -60,28 +64,23 @@ std::string told(const TestResult& test) {
   return std::string(name_of(test.verdict)) + (test.rule.empty() ? "" : ", rule " + plain_line(test.rule, 40)) + (test.reason.empty() ? "" : ": " + plain_line(test.reason, 160));
 }
 
-// How much longer the second took, over the tests that both pass. One run each: rough. Empty when there are none.
-std::string time_ratio(const LabResult& a, const LabResult& b) {
-  double first = 0, second = 0;
-  for (std::size_t i = 0; i < std::min(a.tests.size(), b.tests.size()); ++i) {
-    if (!a.tests[i].passed() || !b.tests[i].passed()) continue;
-    first += a.tests[i].seconds;
-    second += b.tests[i].seconds;
-  }
-  if (first <= 0 || second <= 0) return "";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", second / first);
+// What a box printed, as text of ours: nothing in it reaches the terminal.
+std::string shown(const std::string& output) {
+  std::string text;
+  std::istringstream lines(output);
+  std::string line;
+  for (int i = 0; i < 20 && std::getline(lines, line); ++i) text += plain_line(line, 120) + "\n";
   return text;
 }
 
 void print_points(const Side& a, const Side& b) {
   const auto name = [](const Side& side) { return plain_line(side.grade.name, 24); };
-  std::printf("\n%s\n", bold("lab                        first  second   time").c_str());
+  std::printf("\n%s\n", bold("lab                        first  second").c_str());
   for (std::size_t i = 0; i < a.grade.labs.size(); ++i) {
     const LabResult &first = a.grade.labs[i], &second = b.grade.labs[i];
-    std::printf("%-24s %7s %7s %6s\n", first.name.c_str(), score(first).c_str(), score(second).c_str(), time_ratio(first, second).c_str());
+    std::printf("%-24s %7s %7s\n", first.name.c_str(), score(first).c_str(), score(second).c_str());
   }
-  std::printf("%-24s %7d %7d\nfirst: %s, second: %s. time: second / first over the tests that both pass, from one run each\n", "all", a.grade.earned(), b.grade.earned(),
+  std::printf("%-24s %7d %7d\nfirst: %s, second: %s\n", "all", a.grade.earned(), b.grade.earned(),
               name(a).c_str(), name(b).c_str());
 }
 
@@ -108,13 +107,12 @@ void print_diff(const std::string& file, const std::string& first, const std::st
   if (lines.size() > kMostDiff) std::printf("... %zu more lines; --html shows them\n", lines.size() - kMostDiff);
 }
 
-std::string html_of(const Side& a, const Side& b) {
+std::string html_of(const Side& a, const Side& b, const Measured& measured) {
   std::string body = "<h1>" + html(a.grade.name, 80) + " and " + html(b.grade.name, 80) + "</h1>\n<div class=\"wide\"><table><thead><tr><th>lab</th><th class=\"n\">first</th>"
-                     "<th class=\"n\">second</th><th class=\"n\">time</th></tr></thead><tbody>\n", tests, diffs;
+                     "<th class=\"n\">second</th></tr></thead><tbody>\n", tests, diffs;
   for (std::size_t i = 0; i < a.grade.labs.size(); ++i) {
     const LabResult &first = a.grade.labs[i], &second = b.grade.labs[i];
-    body += "<tr>" + element("td", "", first.name) + element("td", "n", html_score(first)) + element("td", "n", html_score(second)) +
-            element("td", "n", time_ratio(first, second)) + "</tr>\n";
+    body += "<tr>" + element("td", "", first.name) + element("td", "n", html_score(first)) + element("td", "n", html_score(second)) + "</tr>\n";
     for (const Difference& one : differences(first, second)) {
       tests += "<tr>" + element("td", "name", html(one.first->name, 100)) + element("td", one.first->passed() ? "good" : "bad", html(told(*one.first), 400)) +
                element("td", one.second->passed() ? "good" : "bad", html(told(*one.second), 400)) + "</tr>\n";
@@ -125,8 +123,10 @@ std::string html_of(const Side& a, const Side& b) {
     }
   }
   body += "<tr><td>all</td>" + element("td", "n", std::to_string(a.grade.earned())) + element("td", "n", std::to_string(b.grade.earned())) +
-          "<td></td></tr>\n</tbody></table></div>\n<p class=\"dim\">Time: second / first over the tests that both pass, from one run each.</p>\n<h2>Tests that end differently</h2>\n";
+          "</tr>\n</tbody></table></div>\n<h2>Tests that end differently</h2>\n";
   body += tests.empty() ? "<p>None.</p>\n" : "<div class=\"wide\"><table><thead><tr><th>test</th><th>first</th><th>second</th></tr></thead><tbody>\n" + tests + "</tbody></table></div>\n";
+  if (!measured.empty()) body += "<h2>Performance</h2>\n";
+  for (const auto& [lab, text] : measured) body += element("h3", "", lab) + "<pre>" + html(text, 4000) + "</pre>\n";
   return html_page(plain_line(a.grade.name, 60) + " and " + plain_line(b.grade.name, 60), body + diffs);
 }
 
@@ -134,32 +134,39 @@ std::string html_of(const Side& a, const Side& b) {
 
 int compare(const Workspace& workspace, const CompareOptions& options) {
   workspace.need_solutions("compare");
-  Side sides[2] = {{submission_at(options.first, workspace), {}, {}}, {submission_at(options.second, workspace), {}, {}}};
+  Side sides[2] = {{submission_at(options.first, workspace), {}, {}, {}}, {submission_at(options.second, workspace), {}, {}, {}}};
   if (sides[0].submission.name == sides[1].submission.name) sides[1].submission.name += " (second)";
   Progress progress;
-  Examiner examiner(workspace, options, progress);
+  const bool measures = options.rounds > 0 && !workspace.platform(options.platform).sanitized;
+  Examiner examiner(workspace, options, progress, measures);
   if (!examiner.prepare()) return kExitInterrupted;
   for (Side& side : sides) {
     if (interrupted()) return kExitInterrupted;
-    const PrivateFolder folder;
-    const Collected collected = collect(side.submission, workspace.labs, examiner.sandbox(), folder.path());
-    side.grade = examiner.take(side.submission, collected, folder.path(), plain_line(side.submission.name, 40));
+    const Collected collected = collect(side.submission, workspace.labs, examiner.sandbox(), side.folder.path());
+    side.grade = examiner.take(side.submission, collected, side.folder.path(), plain_line(side.submission.name, 40));
     side.files = texts_of(collected);
+  }
+  const std::vector<LabResult>&first = sides[0].grade.labs, &second = sides[1].grade.labs;
+  Measured measured;
+  for (std::size_t i = 0; measures && i < first.size() && !interrupted(); ++i) {
+    if (first[i].problem != Problem::none || second[i].problem != Problem::none) continue;
+    progress.phase("measuring " + first[i].name);
+    measured.emplace_back(first[i].name, shown(examiner.measure(examiner.labs()[i], sides[0].folder.path(), sides[1].folder.path(), options.rounds)));
   }
   progress.clear();
   if (interrupted()) return kExitInterrupted;
-  const std::vector<LabResult>&first = sides[0].grade.labs, &second = sides[1].grade.labs;
   print_points(sides[0], sides[1]);
   for (const Side& side : sides) {
     for (const std::string& note : side.grade.notes) std::printf("note: %s: %s\n", plain_line(side.grade.name, 32).c_str(), plain_line(note).c_str());
   }
   for (std::size_t i = 0; i < first.size(); ++i) print_differences(first[i], second[i]);
+  for (const auto& [lab, text] : measured) std::printf("\n%s, %s", bold(lab).c_str(), text.c_str());
   for (std::size_t i = 0; i < first.size(); ++i) {
     const auto one = sides[0].files.find(first[i].number), other = sides[1].files.find(first[i].number);
     if (one != sides[0].files.end() && other != sides[1].files.end()) print_diff(first[i].file, one->second, other->second);
   }
   if (!options.html.empty()) {
-    write_whole(options.html, html_of(sides[0], sides[1]));
+    write_whole(options.html, html_of(sides[0], sides[1], measured));
     std::printf("\nside by side: %s\n", options.html.c_str());
   }
   return kExitFull;

@@ -43,9 +43,9 @@ void keep_first_timeline(std::vector<TestResult>& tests) {
 
 }  // namespace
 
-Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress)
+Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress, bool measured)
     : workspace_(workspace), options_(options), progress_(progress), platforms_(chosen_platforms()), labs_(chosen_labs()),
-      sandbox_(workspace.root / labs_.front().name / (labs_.front().topic + ".h")) {
+      sandbox_(workspace.root / labs_.front().name / (labs_.front().topic + ".h")), measured_(measured) {
   std::printf("sandbox: %s\n", sandbox_.description().c_str());
   if (sandbox_.kind() != Sandbox::Kind::bubblewrap && !options.without_sandbox) {
     throw UsageError("this is not safe for strangers' code. Install bubblewrap, or allow it with --without-sandbox");
@@ -55,7 +55,7 @@ Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Pr
 bool Examiner::prepare() {
   fingerprint_ = hash_of(read_all("/proc/self/exe"));
   for (const Platform& platform : platforms_) {
-    kits_.push_back(std::make_unique<GradeKit>(workspace_, platform, labs_, options_.jobs, progress_));
+    kits_.push_back(std::make_unique<GradeKit>(workspace_, platform, labs_, measured_, options_.jobs, progress_));
     if (interrupted()) return false;
     fingerprint_ += kits_.back()->fingerprint();
   }
@@ -98,6 +98,25 @@ std::string Examiner::key_of(const Submission& submission, const Collected& coll
   return hash_of(all);
 }
 
+fs::path Examiner::bin_of(const fs::path& folder, const Platform& platform, const Lab& lab) const {
+  return folder / ("bin-" + platform.name + "-" + lab.name);
+}
+
+std::string Examiner::measure(const Lab& lab, const fs::path& first, const fs::path& second, int rounds) const {
+  const Platform& platform = platforms_.front();
+  const fs::path versus = workspace_.program(platform, "lab_versus"), one = bin_of(first, platform, lab), other = bin_of(second, platform, lab);
+  const PrivateFolder scratch;
+  Box box;
+  box.read_only = {versus, one, other};
+  box.scratch = scratch.path();
+  box.limits.seconds = 60 + 30 * rounds;
+  const std::string name = lab.name + "_graded_measured";
+  Command command;
+  command.args = {versus.string(), "--lab", std::to_string(lab.number), "--name", "first", "--against", "second", "--rounds", std::to_string(rounds),
+                  "--yours", (one / name).string(), "--reference", (other / name).string()};
+  return run(sandbox_.wrap(command, box)).output;
+}
+
 // Compiles all of it, then runs all of its tests: so every core has work to the end.
 Grade Examiner::take(const Submission& submission, const Collected& collected, const fs::path& folder, const std::string& where) const {
   Grade grade;
@@ -117,7 +136,7 @@ Grade Examiner::take(const Submission& submission, const Collected& collected, c
         result.problem = Problem::missing;
         result.problem_text = result.file + " was not handed in";
       } else {
-        programs.push_back({kit.get(), &kit->labs()[i], &result, file->second, folder / ("bin-" + kit->platform().name + "-" + result.name), {}, 0});
+        programs.push_back({kit.get(), &kit->labs()[i], &result, file->second, bin_of(folder, kit->platform(), labs_[i]), {}, 0});
       }
     }
   }

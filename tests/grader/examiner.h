@@ -13,8 +13,8 @@ namespace grader {
 
 class Examiner {
  public:
-  // Throws UsageError where there is no sandbox and nobody allowed to go on.
-  Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress);
+  // Throws UsageError where there is no sandbox and nobody allowed to go on. `measured`: for measure().
+  Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress, bool measured = false);
 
   // Builds what does not depend on the student; comes first. False: interrupted.
   bool prepare();
@@ -30,7 +30,13 @@ class Examiner {
   // whoever waits. After an interruption the grade is not whole.
   Grade take(const Submission& submission, const Collected& collected, const std::filesystem::path& folder, const std::string& where) const;
 
+  // What lab_versus says of two submissions that were taken, each in its folder: their servers of one lab, side by side.
+  // They run in one box, so a hostile one can forge it; nothing depends on it.
+  std::string measure(const Lab& lab, const std::filesystem::path& first, const std::filesystem::path& second, int rounds) const;
+
  private:
+  std::filesystem::path bin_of(const std::filesystem::path& folder, const Platform& platform, const Lab& lab) const;
+
   // One file of a submission, on one platform.
   struct Program {
     const GradeKit* kit;
@@ -52,6 +58,7 @@ class Examiner {
   const std::vector<Platform> platforms_;  // the first one is where a test fails first
   const std::vector<Lab> labs_;
   const Sandbox sandbox_;
+  const bool measured_;
   std::vector<std::unique_ptr<GradeKit>> kits_;  // one for each platform
   std::string fingerprint_;
 };

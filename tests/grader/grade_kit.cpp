@@ -108,15 +108,18 @@ std::string read_all(const fs::path& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-GradeKit::GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress)
+GradeKit::GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress)
     : workspace_(workspace), platform_(platform), folder_(workspace.build_dir(platform)) {
   // gradescope/setup.sh has built everything and then taken the sources away.
   const bool sealed = fs::exists(folder_ / "sealed");
+  std::vector<std::string> ends = {"_test", ""};
+  if (measured) ends.push_back("_measured");
   std::vector<std::string> targets;
   for (const Lab& lab : labs) {
     if (!sealed && !workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " is not there; grading needs it");
-    targets.push_back(lab.name + "_solution_test");
+    for (const std::string& end : ends) targets.push_back(lab.name + "_solution" + end);
   }
+  if (measured) targets.push_back("lab_versus");
   if (!sealed) {
     const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
     if (built.interrupted) return;
@@ -130,7 +133,7 @@ GradeKit::GradeKit(const Workspace& workspace, const Platform& platform, const s
   ninja.on_output = [&](std::string_view piece) { commands += piece; };
   if (!run(ninja).ok()) throw GraderError("ninja -t commands failed");
   for (const Lab& lab : labs) {
-    kits_.push_back(make_kit(lab, commands));
+    kits_.push_back(make_kit(lab, ends, commands));
     std::string why;
     const auto existing = list_tests({workspace.program(platform, lab.name + "_solution_test"), platform}, why);
     const std::string differences = existing.empty() ? why : compare_points(kits_.back().tests, existing);
@@ -139,7 +142,7 @@ GradeKit::GradeKit(const Workspace& workspace, const Platform& platform, const s
   progress.clear();
 }
 
-LabKit GradeKit::make_kit(const Lab& lab, const std::string& commands) const {
+LabKit GradeKit::make_kit(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const {
   LabKit kit;
   kit.lab = lab;
   kit.tests = read_points(workspace_.root / "tests/points.json", lab.name);
@@ -161,7 +164,7 @@ LabKit GradeKit::make_kit(const Lab& lab, const std::string& commands) const {
   kit.exports = symbols_of(run(nm).output, kStrong);
   if (kit.exports.empty()) throw GraderError("nm does not say what " + lab.solution_file() + " defines");
 
-  for (const std::string end : {"_test", ""}) {
+  for (const std::string& end : ends) {
     LabKit::Link link;
     link.program = lab.name + "_graded" + end;
     const std::string output = "bin/" + lab.name + "_solution" + end;

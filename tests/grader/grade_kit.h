@@ -24,7 +24,7 @@ struct LabKit {
     std::vector<std::string> args;                          // kOwnObject and kOutput stand for theirs
     std::vector<std::filesystem::path> inputs;
   };
-  std::vector<Link> links;                                  // the test program and the lab's program
+  std::vector<Link> links;                                  // the test program, the lab's program, and that which counts
 };
 
 struct StudentBuild {
@@ -37,8 +37,8 @@ struct StudentBuild {
 
 class GradeKit {
  public:
-  // Throws GraderError when the project itself does not build.
-  GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
+  // Throws GraderError when the project itself does not build. `measured`: each file becomes a program that counts, too.
+  GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
 
   const Platform& platform() const { return platform_; }
   const std::vector<LabKit>& labs() const { return kits_; }
@@ -51,7 +51,7 @@ class GradeKit {
   TestProgram program(const LabKit& kit, const std::filesystem::path& bin, const Sandbox& sandbox) const;
 
  private:
-  LabKit make_kit(const Lab& lab, const std::string& commands) const;
+  LabKit make_kit(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const;
 
   const Workspace& workspace_;
   const Platform platform_;

@@ -179,14 +179,15 @@ TEST_F(Hostile, CompareTellsHowTwoDiffer) {
   fs::copy_file(kRoot / "tests/mutants/lab01_accept/erase_always_says_true.cpp", folder("one") / "accept.cpp");
   Command command;
   command.args = {(kBuild / "linux/bin/lab_tool").string(), "compare", folder("one").string(), "solution", "--labs", "1", "--again", "0", "--jobs", "2",
-                  "--html", (folder_.path() / "page.html").string()};
+                  "--rounds", "1", "--html", (folder_.path() / "page.html").string()};
   command.limit = 300;
   const Ended ended = run(command);
   ASSERT_TRUE(ended.ok()) << ended.output;
-  for (const std::string part : {"Lab01.EraseTakesAClientOutOnce\n  first   wrong", "\n  second  passed", "--- first/lab01_accept/accept.cpp"}) {
+  for (const std::string part : {"Lab01.EraseTakesAClientOutOnce\n  first   wrong", "\n  second  passed", "--- first/lab01_accept/accept.cpp",
+                                 "first against second: 1 rounds", "\ncalls of new per accept"}) {
     EXPECT_NE(ended.output.find(part), std::string::npos) << part << ended.output;
   }
-  EXPECT_NE(ended.output.find("    100 "), std::string::npos) << ended.output;
+  EXPECT_NE(ended.output.find("     100\n"), std::string::npos) << ended.output;
   EXPECT_NE(read_all(folder_.path() / "page.html").find("Lab01.EraseTakesAClientOutOnce"), std::string::npos);
   folder("two");
   command.args[2] = folder("").string();  // a class

@@ -59,6 +59,8 @@ void add_instructor_commands(CLI::App& app, const Workspace& workspace, std::fun
   compare_command->add_option("first", compared->first, "a submission, or 'solution' for the reference")->required();
   compare_command->add_option("second", compared->second, "another")->required();
   add_grading_options(*compare_command, *compared, jobs);
+  compare_command->add_option("--rounds", compared->rounds, "rounds in which the servers of each lab are measured; 0: they are not")
+      ->check(CLI::Range(0, 99))->capture_default_str();
   compare_command->add_option("--html", compared->html, "a page with the files side by side");
   compare_command->footer("Example: lab compare class/ann solution --labs 4 --html ann.html\nThe exit code is 0 when both are graded.");
   compare_command->callback([=, &workspace, &chosen, &jobs] {
