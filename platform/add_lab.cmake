@@ -12,7 +12,8 @@
 #                                        later lab's. PROGRAM: given sources beside main.cpp, in this program and in
 #                                        every later lab's.
 #
-# Student code is the one file labNN_x/x.cpp; all else in the folder is given.
+# Student code is the one file labNN_x/x.cpp; all else in the folder is given. With LAB_STUDENT_DIR it is the file of that
+# name below another folder: `lab grade` on Windows puts students' files there, one after the other.
 function(add_lab)
   cmake_parse_arguments(arg "" "" "GIVEN;PROGRAM" ${ARGN})
   get_filename_component(lab ${CMAKE_CURRENT_SOURCE_DIR} NAME)
@@ -41,11 +42,16 @@ function(add_lab)
     set(source ${CMAKE_CURRENT_SOURCE_DIR}/${concept}.cpp)
     if(side STREQUAL solution)
       set(source ${PROJECT_SOURCE_DIR}/solutions/${lab}/${concept}.cpp)
+    elseif(LAB_STUDENT_DIR)
+      set(source ${LAB_STUDENT_DIR}/${lab}/${concept}.cpp)
     endif()
     if(EXISTS ${source})
       add_library(${lab}_code_${side} OBJECT ${source})
       target_link_libraries(${lab}_code_${side} PRIVATE ${lab}_given lab_options)
       set_target_properties(${lab}_code_${side} PROPERTIES FOLDER ${lab})
+      if(MSVC AND LAB_STUDENT_DIR AND side STREQUAL student)
+        target_compile_options(${lab}_code_${side} PRIVATE "/sourceDependencies${source}.json")   # what it includes
+      endif()
     endif()
   endforeach()
 

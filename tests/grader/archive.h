@@ -1,4 +1,4 @@
-// Unpacks what students hand in, with unzip and tar in the sandbox.
+// Unpacks what students hand in, in the sandbox: archive_posix.cpp by GNU tar and unzip, archive_win32.cpp by Windows' tar.
 #pragma once
 
 #include <string>
@@ -8,6 +8,9 @@
 #include "workspace.h"
 
 namespace grader {
+
+constexpr std::uint64_t kMostArchive = 200 << 20;  // bytes of the archive, and of all that is in it
+constexpr std::size_t kMostOfOneName = 20;         // files of one lab's name
 
 // Takes the students' files, and only these, into the empty folder `into`. Returns why the archive is refused; empty:
 // it was not. What lies in `into` then is still a stranger's: there may be links in it.

@@ -137,7 +137,7 @@ int compare(const Workspace& workspace, const CompareOptions& options) {
   Side sides[2] = {{submission_at(options.first, workspace), {}, {}, {}}, {submission_at(options.second, workspace), {}, {}, {}}};
   if (sides[0].submission.name == sides[1].submission.name) sides[1].submission.name += " (second)";
   Progress progress;
-  const bool measures = options.rounds > 0 && !workspace.platform(options.platform).sanitized;
+  const bool measures = options.rounds > 0 && workspace.platform(options.platform).name == "linux";  // as `bench N`
   Examiner examiner(workspace, options, progress, measures);
   if (!examiner.prepare()) return kExitInterrupted;
   for (Side& side : sides) {

@@ -48,14 +48,15 @@ Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Pr
       sandbox_(workspace.root / labs_.front().name / (labs_.front().topic + ".h")), measured_(measured) {
   std::printf("sandbox: %s\n", sandbox_.description().c_str());
   if (sandbox_.kind() != Sandbox::Kind::bubblewrap && !options.without_sandbox) {
-    throw UsageError("this is not safe for strangers' code. Install bubblewrap, or allow it with --without-sandbox");
+    throw UsageError(std::string("this is not safe for strangers' code. ") +
+                     (sandbox_.kind() == Sandbox::Kind::job ? "Grade in WSL, or on a machine of its own" : "Install bubblewrap") + "; or allow it with --without-sandbox");
   }
 }
 
 bool Examiner::prepare() {
-  fingerprint_ = hash_of(read_all("/proc/self/exe"));
+  fingerprint_ = hash_of(read_all(workspace_.program(workspace_.platforms().front(), "lab_tool")));
   for (const Platform& platform : platforms_) {
-    kits_.push_back(std::make_unique<GradeKit>(workspace_, platform, labs_, measured_, options_.jobs, progress_));
+    kits_.push_back(kit_of_this_system(workspace_, platform, labs_, measured_, options_.jobs, progress_));
     if (interrupted()) return false;
     fingerprint_ += kits_.back()->fingerprint();
   }
@@ -98,6 +99,10 @@ std::string Examiner::key_of(const Submission& submission, const Collected& coll
   return hash_of(all);
 }
 
+Boxed Examiner::boxed() const {
+  return [this](const Command& inner, const Box& box) { return sandbox_.wrap(inner, box); };
+}
+
 fs::path Examiner::bin_of(const fs::path& folder, const Platform& platform, const Lab& lab) const {
   return folder / ("bin-" + platform.name + "-" + lab.name);
 }
@@ -136,7 +141,7 @@ Grade Examiner::take(const Submission& submission, const Collected& collected, c
         result.problem = Problem::missing;
         result.problem_text = result.file + " was not handed in";
       } else {
-        programs.push_back({kit.get(), &kit->labs()[i], &result, file->second, bin_of(folder, kit->platform(), labs_[i]), {}, 0});
+        programs.push_back({kit.get(), &labs_[i], &kit->labs()[i].tests, &result, file->second, bin_of(folder, kit->platform(), labs_[i]), {}, 0});
       }
     }
   }
@@ -155,7 +160,7 @@ void Examiner::compile(std::vector<Program>& programs, const std::string& where,
     const Clock::time_point start = Clock::now();
     try {
       fs::create_directories(program.bin);
-      program.built = program.kit->build_student(*program.lab, program.file, program.bin, sandbox_);
+      program.built = program.kit->build_student(*program.lab, program.file, program.bin, boxed());
     } catch (const std::exception& error) {
       program.built.grader_error = true;
       program.built.error = error.what();
@@ -188,11 +193,11 @@ void Examiner::test(const GradeKit& kit, const std::vector<Program>& programs, c
   for (const Program& program : programs) {
     LabResult& lab = *program.result;
     if (program.kit != &kit || lab.problem != Problem::none) continue;
-    tests.push_back(kit.program(*program.lab, program.bin, sandbox_));
+    tests.push_back(kit.program(*program.lab, program.bin, boxed()));
     hangs.emplace_back(kMostHangs);
     labs.push_back(&lab);
     if (&kit == kits_.front().get()) {
-      for (const GradedTest& test : program.lab->tests) {
+      for (const GradedTest& test : *program.tests) {
         lab.tests.push_back({});
         lab.tests.back().name = test.name;
         lab.tests.back().points = test.points;
@@ -204,7 +209,7 @@ void Examiner::test(const GradeKit& kit, const std::vector<Program>& programs, c
       auto fresh = std::make_unique<TestResult>();
       fresh->name = lab.tests[i].name;
       fresh->points = lab.tests[i].points;
-      runs.push_back({&tests.back(), options_.timeout > 0 ? options_.timeout : program.lab->tests[i].seconds, fresh.get(), options_.again, &hangs.back()});
+      runs.push_back({&tests.back(), options_.timeout > 0 ? options_.timeout : (*program.tests)[i].seconds, fresh.get(), options_.again, &hangs.back()});
       results.emplace_back(&lab.tests[i], std::move(fresh));
     }
   }

@@ -35,12 +35,14 @@ class Examiner {
   std::string measure(const Lab& lab, const std::filesystem::path& first, const std::filesystem::path& second, int rounds) const;
 
  private:
+  Boxed boxed() const;
   std::filesystem::path bin_of(const std::filesystem::path& folder, const Platform& platform, const Lab& lab) const;
 
   // One file of a submission, on one platform.
   struct Program {
     const GradeKit* kit;
-    const LabKit* lab;
+    const Lab* lab;
+    const std::vector<GradedTest>* tests;
     LabResult* result;
     std::filesystem::path file, bin;
     StudentBuild built;

@@ -1,7 +1,9 @@
-// What does not depend on the student, built once; and a student's file compiled and linked with it in the sandbox.
+// What does not depend on the student, built once; and a student's file compiled and linked with it in a box. Two ways to
+// do it: ninja_kit.cpp and cmake_kit.cpp.
 #pragma once
 
-#include <map>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,19 +14,10 @@
 
 namespace grader {
 
-// How one lab's programs are made: Ninja's own commands for the reference solution, with the student's file in its place.
+// What of a lab does not depend on the student.
 struct LabKit {
   Lab lab;
   std::vector<GradedTest> tests;
-  std::vector<std::string> compile;                         // without -o and -c
-  std::vector<std::filesystem::path> headers;               // all that the compiler may see of the project
-  std::vector<std::string> exports;                         // what the lab asks for; all else stays in the student's object
-  struct Link {
-    std::string program;                                    // "lab03_overlapped_ex_graded_test"
-    std::vector<std::string> args;                          // kOwnObject and kOutput stand for theirs
-    std::vector<std::filesystem::path> inputs;
-  };
-  std::vector<Link> links;                                  // the test program, the lab's program, and that which counts
 };
 
 struct StudentBuild {
@@ -35,36 +28,63 @@ struct StudentBuild {
   std::vector<std::string> notes;  // what somebody should look at
 };
 
+// Makes the command that runs `inner` in a box; in earnest Sandbox::wrap.
+using Boxed = std::function<Command(const Command& inner, const Box& box)>;
+
 class GradeKit {
  public:
-  // Throws GraderError when the project itself does not build. `measured`: each file becomes a program that counts, too.
-  GradeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
+  virtual ~GradeKit() = default;
+  GradeKit(const GradeKit&) = delete;
+  GradeKit& operator=(const GradeKit&) = delete;
 
   const Platform& platform() const { return platform_; }
-  const std::vector<LabKit>& labs() const { return kits_; }
-  std::string fingerprint() const;  // another one when the tests or the given code are others
+  const std::vector<LabKit>& labs() const { return labs_; }
+  virtual std::string fingerprint() const = 0;  // another one when the tests or the given code are others
 
-  // Compiles the file once, links it with the rest; the programs lie in `bin`, an empty folder. Several threads may call it.
-  StudentBuild build_student(const LabKit& kit, const std::filesystem::path& file, const std::filesystem::path& bin, const Sandbox& sandbox) const;
+  // Compiles the file, links it with the rest; the programs lie in `bin`, an empty folder. Several threads may call it.
+  virtual StudentBuild build_student(const Lab& lab, const std::filesystem::path& file, const std::filesystem::path& bin, const Boxed& boxed) const = 0;
 
-  // The test program in `bin`. It runs in the sandbox, each test in a box of its own. `sandbox` must outlive it.
-  TestProgram program(const LabKit& kit, const std::filesystem::path& bin, const Sandbox& sandbox) const;
+  // The test program in `bin`. Each of its tests runs in a box of its own.
+  TestProgram program(const Lab& lab, const std::filesystem::path& bin, const Boxed& boxed) const;
 
- private:
-  LabKit make_kit(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const;
+ protected:
+  GradeKit(const Workspace& workspace, const Platform& platform) : workspace_(workspace), platform_(platform) {}
+
+  // Adds a lab whose solution's tests were built, here or long ago. Throws GraderError when the manifest does not fit them.
+  void add(const Lab& lab, const std::filesystem::path& solution_test);
+  // The compiler's answer without our folders, bounded.
+  std::string shown_error(const Ended& ended, const std::filesystem::path& folder) const;
 
   const Workspace& workspace_;
   const Platform platform_;
-  const std::filesystem::path folder_;
-  std::vector<LabKit> kits_;
+
+ private:
+  std::vector<LabKit> labs_;
 };
+
+constexpr std::uint64_t kMegabyte = 1 << 20;
+Limits compile_limits(const Platform& platform);
+
+// Both throw GraderError when the project itself does not build.
+
+// The one for this system: on Linux that of ninja_kit.cpp, on Windows cmake_kit. `measured`: each file becomes a program that
+// counts, too (Linux only).
+std::unique_ptr<GradeKit> kit_of_this_system(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured,
+                                             unsigned jobs, Progress& progress);
+// For build tools that nobody can look into, as Visual Studio's: a build folder of its own, in which the student's file
+// changes. One file at a time, and the compiler sees the whole project.
+std::unique_ptr<GradeKit> cmake_kit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
 
 // The words of a command line as a shell would split it; for what CMake writes.
 std::vector<std::string> split_command(const std::string& line);
 
-// Why what a file includes is refused; empty: it is not. `rule`: for make, as the compiler wrote it. Where there is no
-// sandbox, the reference is within reach of an #include.
-std::string check_included(std::string rule, const std::vector<std::filesystem::path>& allowed);
+// Why what a file includes is refused; empty: it is not. Where there is no sandbox, the reference is within reach of an
+// #include. `included` is what the compiler wrote: a rule for make, or MSVC's JSON (/sourceDependencies).
+std::string check_included(std::string included, const std::vector<std::filesystem::path>& allowed);
+std::string check_included_json(const std::string& included, const std::vector<std::filesystem::path>& allowed);
+
+// Headers below the folders; not the .cpp files, which may be somebody's solution.
+std::vector<std::filesystem::path> headers_in(const std::vector<std::filesystem::path>& folders);
 
 std::string read_all(const std::filesystem::path& file);
 

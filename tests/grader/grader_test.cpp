@@ -481,6 +481,20 @@ TEST(Grade, OnlyGivenHeadersAreIncluded) {
   EXPECT_NE(check_included("own.s: /tmp/x/accept.cpp \\\n /a\\ b/lab01_accept/../solutions/lab01_accept/accept.cpp\n", allowed), "");
 }
 
+TEST(Grade, AllThatMsvcReadIsAGivenHeaderOrTheSystems) {
+  const std::vector<std::filesystem::path> allowed = {"C:/lab/lab01_accept/accept.h"};
+  const auto said = [&](const std::string& file) {
+    return check_included_json(R"({"Version": "1.2", "Data": {"Source": "c:\\s\\accept.cpp", "Includes": [)"
+                               R"("C:\\Program Files\\Microsoft Visual Studio\\2022\\VC\\include\\vector", )"
+                               R"("c:\\program files (x86)\\windows kits\\10\\include\\um\\winsock2.h", ")" + file + R"("]}})", allowed);
+  };
+  EXPECT_EQ(said(R"(C:\\lab\\lab01_accept\\accept.h)"), "");
+  EXPECT_EQ(said(R"(C:\\lab\\lab01_accept\\..\\lab01_accept\\accept.h)"), "");
+  EXPECT_NE(said(R"(C:\\lab\\solutions\\lab01_accept\\accept.cpp)").find("accept.cpp"), std::string::npos);
+  EXPECT_NE(check_included_json("", allowed), "");
+  EXPECT_NE(check_included_json("[]", allowed), "");
+}
+
 TEST(Grade, AClassAndASubmissionAreToldApart) {
   const std::vector<Lab> labs = {{1, "lab01_accept", "accept"}, {2, "lab02_iocp_register", "iocp_register"}};
   const PrivateFolder folder;

@@ -194,6 +194,39 @@ TEST_F(Hostile, CompareTellsHowTwoDiffer) {
   EXPECT_EQ(run(command).code, kExitBadUsage);
 }
 
+// The kit that Windows uses, here with CMake's Ninja. Only its commands are tried; the job object is not there.
+TEST_F(Hostile, TheKitOfWindowsTakesOneFileAfterTheOther) {
+  const Workspace workspace = Workspace::from_environment();
+  const Lab& lab = workspace.lab("1");
+  Progress progress;
+  const std::unique_ptr<GradeKit> kit = cmake_kit(workspace, workspace.platform(""), {lab}, 2, progress);
+  const Boxed unboxed = [](const Command& inner, const Box&) { return inner; };
+  const auto points = [&](const fs::path& file, const std::string& name) {
+    const StudentBuild built = kit->build_student(lab, file, folder(name), unboxed);
+    EXPECT_TRUE(built.ok) << built.error;
+    const TestProgram program = kit->program(lab, folder(name), unboxed);
+    std::vector<TestResult> results(kit->labs().at(0).tests.size());
+    std::vector<TestRun> runs;
+    int sum = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const GradedTest& test = kit->labs()[0].tests[i];
+      results[i].name = test.name;
+      results[i].points = test.points;
+      runs.push_back({&program, test.seconds, &results[i], 0});
+    }
+    run_tests(runs, 2, [](std::size_t) {});
+    for (const TestResult& result : results) sum += result.passed() ? result.points : 0;
+    return sum;
+  };
+  EXPECT_LT(points(kRoot / "tests/mutants/lab01_accept/erase_always_says_true.cpp", "wrong"), 100);
+  EXPECT_EQ(points(kRoot / "tests/mutants/lab01_accept/right_beginner.cpp", "right"), 100);
+  std::ofstream(folder("broken") / "accept.cpp") << "not C++\n";
+  const StudentBuild broken = kit->build_student(lab, folder("broken") / "accept.cpp", folder("none"), unboxed);
+  EXPECT_FALSE(broken.ok);
+  EXPECT_EQ(broken.error.rfind("lab01_accept/accept.cpp:1:", 0), 0u) << broken.error;
+  EXPECT_TRUE(fs::is_empty(folder("none")));
+}
+
 TEST_F(Hostile, TheBoxHolds) {
   Command compile;
   compile.args = {"c++", "-std=c++20", "-o", (folder("probe") / "probe").string(), (kHostile / "box_probe.cpp").string()};

@@ -1,0 +1,244 @@
+// Ninja's own commands for the reference, with the student's file in its place; each step in a box that sees only what it
+// needs.
+#include "grade_kit.h"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "student_files.h"
+#include "symbols.h"
+
+namespace grader {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kOwnObject = "<own object>";
+const std::string kOutput = "<output>";
+
+// The line of `commands` that writes `output`.
+std::vector<std::string> command_for(const std::string& commands, const std::string& output) {
+  std::istringstream lines(commands);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" -o " + output + " ") != std::string::npos) return split_command(line);
+  }
+  throw GraderError("Ninja has no command for " + output);
+}
+
+// The commands, one after the other, as one: each box costs time.
+std::vector<std::string> one_after_the_other(const std::vector<std::vector<std::string>>& commands) {
+  std::string script;
+  for (const std::vector<std::string>& command : commands) {
+    if (!script.empty()) script += " && ";
+    for (std::string word : command) {
+      for (std::size_t at = 0; (at = word.find('\'', at)) != std::string::npos; at += 4) word.replace(at, 1, "'\\''");
+      script += "'" + word + "' ";
+    }
+  }
+  return {"sh", "-c", script};
+}
+
+// How one lab's programs are made.
+struct Recipe {
+  std::vector<std::string> compile;  // without -o and -c
+  std::vector<fs::path> headers;     // all that the compiler may see of the project
+  std::vector<std::string> exports;  // what the lab asks for; all else stays in the student's object
+  struct Link {
+    std::string program;             // "lab03_overlapped_ex_graded_test"
+    std::vector<std::string> args;   // kOwnObject and kOutput stand for theirs
+    std::vector<fs::path> inputs;
+  };
+  std::vector<Link> links;           // the test program, the lab's program, and that which counts
+};
+
+class NinjaKit : public GradeKit {
+ public:
+  NinjaKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
+  std::string fingerprint() const override;
+  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const override;
+
+ private:
+  Recipe make_recipe(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const;
+
+  const fs::path folder_;
+  std::map<int, Recipe> recipes_;  // by the lab's number
+};
+
+NinjaKit::NinjaKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress)
+    : GradeKit(workspace, platform), folder_(workspace.build_dir(platform)) {
+  // gradescope/setup.sh has built everything and then taken the sources away.
+  const bool sealed = fs::exists(folder_ / "sealed");
+  std::vector<std::string> ends = {"_test", ""};
+  if (measured) ends.push_back("_measured");
+  std::vector<std::string> targets;
+  for (const Lab& lab : labs) {
+    if (!sealed && !workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " is not there; grading needs it");
+    for (const std::string& end : ends) targets.push_back(lab.name + "_solution" + end);
+  }
+  if (measured) targets.push_back("lab_versus");
+  if (!sealed) {
+    const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
+    if (built.interrupted) return;
+    if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "All of it: " + workspace.shown(built.log));
+  }
+  progress.phase("reading how the labs are built");
+  Command ninja;
+  ninja.args = {"ninja", "-C", folder_.string(), "-t", "commands"};
+  ninja.args.insert(ninja.args.end(), targets.begin(), targets.end());
+  std::string commands;  // all of it: Ended::output leaves out the middle
+  ninja.on_output = [&](std::string_view piece) { commands += piece; };
+  if (!run(ninja).ok()) throw GraderError("ninja -t commands failed");
+  for (const Lab& lab : labs) {
+    recipes_[lab.number] = make_recipe(lab, ends, commands);
+    add(lab, workspace.program(platform, lab.name + "_solution_test"));
+  }
+  progress.clear();
+}
+
+Recipe NinjaKit::make_recipe(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const {
+  Recipe recipe;
+  const std::string own = lab.name + "/CMakeFiles/" + lab.name + "_code_solution.dir/__/" + lab.solution_file() + ".o";
+  const std::vector<std::string> compile = command_for(commands, own);
+  std::vector<fs::path> folders;
+  for (std::size_t i = 0; i < compile.size(); ++i) {
+    const std::string& word = compile[i];
+    if (word == "-o" || word == "-c" || word == "-MT" || word == "-MF") {
+      ++i;
+    } else if (word != "-MD") {
+      recipe.compile.push_back(word);
+    }
+    if (word.rfind("-I", 0) == 0) folders.push_back(fs::path(word.substr(2)).lexically_normal());
+  }
+  recipe.headers = headers_in(folders);
+  Command nm;
+  nm.args = {"nm", "-P", "--defined-only", "--extern-only", (folder_ / own).string()};
+  recipe.exports = symbols_of(run(nm).output, kStrong);
+  if (recipe.exports.empty()) throw GraderError("nm does not say what " + lab.solution_file() + " defines");
+
+  for (const std::string& end : ends) {
+    Recipe::Link link;
+    link.program = lab.name + "_graded" + end;
+    const std::string output = "bin/" + lab.name + "_solution" + end;
+    for (const std::string& word : command_for(commands, output)) {
+      if (word == "&&" || word == ":") continue;  // Ninja's frame: ": && command && :"
+      link.args.push_back(word == own ? kOwnObject : word == output ? kOutput : word);
+      std::error_code error;
+      if (word != own && word != output && word[0] != '-' && word[0] != '/' && fs::is_regular_file(folder_ / word, error)) {
+        link.inputs.push_back(folder_ / word);
+      }
+    }
+    recipe.links.push_back(link);
+  }
+  return recipe;
+}
+
+std::string NinjaKit::fingerprint() const {
+  std::string all;
+  for (const LabKit& kit : labs()) {
+    for (const std::string end : {"_solution_test", "_solution"}) all += hash_of(read_all(workspace_.program(platform_, kit.lab.name + end)));
+    for (const std::string& word : recipes_.at(kit.lab.number).compile) all += word + " ";
+    for (const GradedTest& test : kit.tests) all += test.name + std::to_string(test.points) + std::to_string(test.seconds);
+  }
+  return hash_of(all);
+}
+
+StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const {
+  StudentBuild result;
+  const Recipe& recipe = recipes_.at(lab.number);
+  const PrivateFolder folder;  // the source and its object, and nothing else
+  const fs::path source = folder.path() / lab.student_file();
+  const fs::path out = folder.path() / "out";
+  const fs::path object = out / "own.o";
+  const fs::path text = out / "own.s";
+  fs::create_directories(source.parent_path());
+  fs::create_directories(out);
+  fs::copy_file(file, source);
+  fs::permissions(source, static_cast<fs::perms>(0644));
+  for (const fs::path& path : {out, bin}) fs::permissions(path, fs::perms::all);
+
+  Box box;
+  box.limits = compile_limits(platform_);
+  const auto step = [&](const std::vector<std::vector<std::string>>& commands, const std::vector<fs::path>& inputs, const fs::path& dir, const fs::path& to) {
+    Command command;
+    command.args = commands.size() == 1 ? commands.front() : one_after_the_other(commands);
+    command.dir = dir;
+    Box mine = box;
+    mine.read_only = inputs;
+    mine.writable.push_back(out);
+    if (to != out) mine.writable.push_back(to);
+    const Ended ended = run(boxed(command, mine));
+    result.interrupted = ended.how == Ended::How::interrupted;
+    if (ended.ok() || result.interrupted) return ended;
+    command.args = {"true"};
+    if (ended.how == Ended::How::timed_out) {
+      result.error = "the compiler did not end within " + std::to_string(static_cast<int>(box.limits.seconds)) + " s\n";
+    } else if (!run(boxed(command, mine)).ok() && !interrupted()) {
+      result.grader_error = true;
+      result.error = "the sandbox does not start the compiler: " + shown_error(ended, folder.path());
+    } else {
+      result.error = shown_error(ended, folder.path());
+    }
+    return ended;
+  };
+
+  std::vector<std::string> args = recipe.compile;
+  const fs::path included = out / "included";
+  args.insert(args.end(), {"-S", "-MD", "-MF", included.string(), "-o", text.string(), source.string()});
+  std::vector<fs::path> inputs = recipe.headers;
+  inputs.push_back(source);
+  if (!step({args}, inputs, out, out).ok()) return result;
+  result.error = check_included(read_all(included), inputs);
+  if (result.error.empty()) result.error = check_assembler(read_all(text));
+  if (!result.error.empty()) return result;
+
+  const Ended listed = step({{recipe.compile.front(), "-c", "-o", object.string(), text.string()}, {"nm", "-P", object.string()}}, {}, out, out);
+  if (!listed.ok()) return result;
+  if (listed.output.size() >= 2 * BoundedText::kHalf) {  // some of it is left out
+    result.error = "the file has too many names\n";
+    return result;
+  }
+  const SymbolCheck symbols = check_symbols(listed.output);
+  result.notes = symbols.notes;
+  result.error = symbols.refused;
+  if (!result.error.empty()) return result;
+
+  // Only what the lab asks for leaves the object. A std::string::append of the student's own would else be everybody's.
+  std::vector<std::string> exports = shared_data(listed.output);
+  exports.insert(exports.end(), recipe.exports.begin(), recipe.exports.end());
+  const fs::path closed = out / "closed.o";
+  const auto list = [&](const std::string& name, const std::vector<std::string>& symbols) {
+    std::ofstream stream(out / name);
+    stream << "# " << name << "\n";  // objcopy fails on an empty file
+    for (const std::string& symbol : symbols) stream << symbol << "\n";
+    stream.close();
+    fs::permissions(out / name, static_cast<fs::perms>(0644));
+    return (out / name).string();
+  };
+  std::vector<std::vector<std::string>> commands = {{"ld", "-r", "--force-group-allocation", "-o", closed.string(), object.string()},
+                                                    {"objcopy", "--weaken-symbols=" + list("unique", symbols_of(listed.output, kUnique)),
+                                                     "--keep-global-symbols=" + list("exports", exports), closed.string()}};
+  std::set<fs::path> link_inputs;
+  for (const Recipe::Link& link : recipe.links) {
+    commands.push_back(link.args);
+    std::replace(commands.back().begin(), commands.back().end(), kOwnObject, closed.string());
+    std::replace(commands.back().begin(), commands.back().end(), kOutput, (bin / link.program).string());
+    link_inputs.insert(link.inputs.begin(), link.inputs.end());
+  }
+  if (!step(commands, {link_inputs.begin(), link_inputs.end()}, folder_, bin).ok()) return result;
+  for (const Recipe::Link& link : recipe.links) fs::permissions(bin / link.program, static_cast<fs::perms>(0755));
+  result.ok = true;
+  return result;
+}
+
+}  // namespace
+
+std::unique_ptr<GradeKit> kit_of_this_system(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured,
+                                             unsigned jobs, Progress& progress) {
+  return std::make_unique<NinjaKit>(workspace, platform, labs, measured, jobs, progress);
+}
+
+}  // namespace grader
