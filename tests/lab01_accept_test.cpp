@@ -321,6 +321,34 @@ void insert_at_once(std::size_t max_clients) {
   });
 }
 
+// In a full table for one, a thread inserts, which is hopeless; another one takes its client out and inserts the next, and the
+// next. The first one may be refused, but not cost the second one its place.
+void insert_in_vain() {
+  const auto end = Clock::now() + std::chrono::seconds(1);
+  for (int round = 0; round < 40 && Clock::now() < end; ++round) {
+    ClientTable table(1);
+    auto owner = inserted(table);
+    std::atomic<bool> over{false};
+    bool taken = false, lost = false;
+    on_threads(2, "a thread that inserts", [&](int n) {
+      if (n == 0) {
+        const auto client = std::make_shared<Client>();
+        const Interrupted often;
+        taken = table.insert(client);
+        over = true;
+        return;
+      }
+      while (!over && !lost) {
+        check("erase takes it out", table.erase(owner->id));
+        owner = std::make_shared<Client>();
+        lost = !table.insert(owner);
+      }
+    });
+    check("insert finds the place that its own thread made, unless the other thread got it", !lost || taken);
+    check_equal("the size of the table", table.size(), 1);
+  }
+}
+
 LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
   STEP("four threads insert and erase, in a table for one client");
   ClientTable table(1);
@@ -343,6 +371,8 @@ LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
   insert_at_once(1);
   STEP("two threads insert at the same moment; there is room for both");
   insert_at_once(2);
+  STEP("one thread is refused again and again, while another one erases and inserts");
+  insert_in_vain();
 }
 
 // --- The listening socket --------------------------------------------------------------------------------------------
@@ -467,7 +497,12 @@ class Events : public lab::AcceptEvents {
  public:
   explicit Events(ClientTable& table) : table_(table) {}
 
-  std::shared_ptr<Client> make_client() override { return std::make_shared<SpecialClient>(); }
+  std::shared_ptr<Client> make_client() override {
+    const auto client = std::make_shared<SpecialClient>();
+    std::lock_guard lock(mutex_);
+    if (keeps_all_) all_.push_back(client);
+    return client;
+  }
 
   void on_client(const std::shared_ptr<Client>& client) override {
     std::unique_lock lock(mutex_);
@@ -533,6 +568,11 @@ class Events : public lab::AcceptEvents {
     held_ = false;
     changed_.notify_all();
   }
+  // From now on it holds a reference to each client that it makes, also to those that are refused.
+  void keep_all() {
+    std::lock_guard lock(mutex_);
+    keeps_all_ = true;
+  }
   void forget_clients() {
     std::lock_guard lock(mutex_);
     clients_.clear();
@@ -543,7 +583,9 @@ class Events : public lab::AcceptEvents {
   mutable std::mutex mutex_;  // protects what follows
   std::condition_variable changed_;
   bool held_ = false;
+  bool keeps_all_ = false;
   std::vector<std::shared_ptr<Client>> clients_;
+  std::vector<std::shared_ptr<Client>> all_;
   std::vector<lab::PeerAddress> refused_;
   std::map<int, std::size_t> errors_;
   std::map<int, Clock::time_point> first_;
@@ -627,7 +669,13 @@ LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
     check("it is the object of make_client", dynamic_cast<SpecialClient*>(client.get()) != nullptr);
     check("the table has the same object", server.table.find(client->id) == client);
   }
-  STEP("each sends its number, and the server's socket gets it");
+  STEP("a fifth one comes from the address 127.100.100.100");
+  {
+    TestClient far(server.port, "127.100.100.100");
+    server.wait_for_clients(5);
+    check_equal("the peer's address", client_of(server.events, far)->peer.ip, std::string("127.100.100.100"));
+  }
+  STEP("each of the four sends its number, and the server's socket gets it");
   for (std::size_t i = 0; i < 4; ++i) {
     peers[i].send(std::to_string(i));
     const auto client = client_of(server.events, peers[i]);
@@ -664,9 +712,10 @@ LAB_TEST(Lab01, ARefusedClientIsClosed, "N2", kLoop) {
   server.wait_for_clients(1);
   TestClient second(server.port);
   server.wait_for_clients(2);
-  STEP("ten more come, one after the other");
+  STEP("ten more come, one after the other; from the fifth on, the server holds the object of a refused client");
   std::vector<TestClient> more;
   for (std::size_t i = 0; i < 10; ++i) {
+    if (i == 4) server.events.keep_all();
     more.emplace_back(server.port);
     more.back().expect_closed();
     server.wait_for_refused(i + 1);
@@ -771,6 +820,17 @@ LAB_TEST(Lab01, TheLoopEndsWhenToldTo, "N2", kLoop) {
     server.stop();
     check_equal("how often on_client was called", server.events.count(), 1);
     check_equal("the clients in the table", server.table.size(), 1);
+  }
+  STEP("it is told to stop in the moment in which accept takes a client");
+  {
+    Faults faults;
+    Accepting server(10);
+    faults.meanwhile(Call::accept, [&] { server.stopping = true; });
+    TestClient late(server.port);
+    check_eventually("the connection is closed", [&] { return late.look() != End::none; });
+    check_eventually("accept_loop ends", [&] { return server.loop.finished(); });
+    server.stop();
+    check_equal("how often on_client or on_refused was called", server.events.count() + server.events.refused_count(), 0);
   }
   STEP("it is told to stop while 20 clients come");
   for (int i = 0; i < 5; ++i) {

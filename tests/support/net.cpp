@@ -36,17 +36,21 @@ std::uint16_t port_of(SOCKET socket) {
 
 }  // namespace
 
-TestClient::TestClient(std::uint16_t port) {
-  start_connect(port);
+TestClient::TestClient(std::uint16_t port, const char* from) {
+  start_connect(port, from);
   finish_connect();
 }
 
-void TestClient::start_connect(std::uint16_t port) {
+void TestClient::start_connect(std::uint16_t port, const char* from) {
   const Unwatched mine;
   socket_ = lab::UniqueSocket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP));
   if (!socket_.valid()) fail(with_code("the test client's socket()", ::WSAGetLastError()));
   set_blocking(socket_.get(), false);
-  sockaddr_in address = loopback(port);
+  sockaddr_in address = loopback(0);
+  if (from != nullptr && (::inet_pton(AF_INET, from, &address.sin_addr) != 1 || ::bind(socket_.get(), raw(address), sizeof address) != 0)) {
+    fail(with_code("the test client's bind", ::WSAGetLastError()));
+  }
+  address = loopback(port);
   if (::connect(socket_.get(), raw(address), sizeof address) != 0 && ::WSAGetLastError() != WSAEWOULDBLOCK) {
     fail("expected that port " + std::to_string(port) + " takes a connection, but " +
          with_code("connect", ::WSAGetLastError()));

@@ -23,8 +23,8 @@ enum class End {
 // was sent, so that it knows which completions are due.
 class TestClient {
  public:
-  // Connects to 127.0.0.1:port.
-  explicit TestClient(std::uint16_t port);
+  // Connects to 127.0.0.1:port, from another address of this computer when one is given.
+  explicit TestClient(std::uint16_t port, const char* from = nullptr);
   TestClient(TestClient&&) = default;
   TestClient& operator=(TestClient&& other);
   ~TestClient() { close(); }
@@ -50,7 +50,7 @@ class TestClient {
  private:
   friend std::vector<TestClient> connect_many(std::uint16_t port, std::size_t count);
   TestClient() = default;
-  void start_connect(std::uint16_t port);
+  void start_connect(std::uint16_t port, const char* from = nullptr);
   void finish_connect();
 
   lab::UniqueSocket socket_;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "call_rules.h"
 #include "calls.h"
@@ -61,6 +63,7 @@ struct Script {
   };
   std::mutex mutex;  // protects what follows
   std::map<Call, std::deque<Step>> steps;
+  std::map<Call, std::function<void()>> meanwhile;
   std::deque<DWORD> short_sends;
 };
 Script& script() {
@@ -84,6 +87,18 @@ int scripted_error(Call call) {
   const int error = step.error;
   if (--step.times == 0) found->second.pop_front();
   return error;
+}
+
+void do_meanwhile(Call call) {
+  if (!scripted) return;
+  std::function<void()> what;
+  {
+    const OutOfSight hidden;
+    std::lock_guard lock(script().mutex);
+    what = std::exchange(script().meanwhile[call], nullptr);
+  }
+  const Unwatched mine;
+  if (what) what();
 }
 
 void shorten(DWORD& bytes) {
@@ -121,10 +136,15 @@ SOCKET socket_of(First first, Rest...) {
   }
 }
 
-// A call of the code under test, from its first moment to its last. Keeps the thread's last error.
+// What a thread's last error is after a call that went well. Nothing says that it is 0 then: it may be of any call before.
+constexpr DWORD kStaleError = WSAENOTSOCK;
+thread_local bool has_called = false;
+
+// A call of the code under test, from its first moment to its last. The thread's last error is that of the call when it
+// failed, and a stale one when it went well; but who set it to 0 before the call finds 0.
 class Visit {
  public:
-  Visit(Call call, SOCKET socket) : call_(call) {
+  Visit(Call call, SOCKET socket) : call_(call), cleared_(std::exchange(has_called, true) && ::GetLastError() == 0) {
     if (!waits()) Conducting::stop("before ", name_of(call));
     const OutOfSight hidden;
     call_rules().enter(call, socket);
@@ -136,8 +156,10 @@ class Visit {
       const OutOfSight hidden;
       call_rules().leave(outcome);
     }
+    if (!outcome.failed) do_meanwhile(call_);
     if (!waits()) Conducting::stop("after ", name_of(call_));
-    ::SetLastError(error);
+    const bool meant = outcome.failed || outcome.pending;
+    ::SetLastError(meant ? error : cleared_ ? 0 : kStaleError);
   }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
@@ -149,6 +171,7 @@ class Visit {
   bool waits() const { return call_ == Call::GetQueuedCompletionStatus || call_ == Call::GetQueuedCompletionStatusEx; }
 
   const Call call_;
+  const bool cleared_;
 };
 
 // Runs bookkeeping between a call and its caller: the thread's last error stays.
@@ -419,6 +442,7 @@ Faults::~Faults() {
   const OutOfSight hidden;
   std::lock_guard lock(script().mutex);
   script().steps.clear();
+  script().meanwhile.clear();
   script().short_sends.clear();
   scripted = false;
 }
@@ -427,6 +451,12 @@ void Faults::fail(Call call, int error, unsigned times, unsigned after) {
   const OutOfSight hidden;
   std::lock_guard lock(script().mutex);
   script().steps[call].push_back({after, times, error});
+}
+
+void Faults::meanwhile(Call call, std::function<void()> what) {
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  script().meanwhile[call] = std::move(what);
 }
 
 void Faults::shorten_next_send(DWORD bytes) {

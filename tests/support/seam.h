@@ -1,7 +1,8 @@
 // The seam: every Winsock and completion-port call of the code under test goes through here (platform/calls.h).
 //
 //   - the rules (call_rules.h) see what is posted, completed and closed;
-//   - a test can let calls fail: Faults;
+//   - a call that goes well leaves a stale error code behind: who asks for the code then is told nonsense, as Windows may;
+//   - a test can let calls fail, or something happen during one: Faults;
 //   - a test can choose the order of things: Conductor and Shaker (conductor.h).
 //
 // The code under test is compiled as always. The harness's own calls are not seen: they stand in an Unwatched.
@@ -9,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,10 @@ class Faults {
   // After `after` calls that are made, `times` calls of this kind fail with this error. For GetQueuedCompletionStatus
   // that is a call without a packet: FALSE, and a null OVERLAPPED. Scripts for the same call wait for one another.
   void fail(Call call, int error, unsigned times = 1, unsigned after = 0);
+
+  // The next call of this kind that goes well: `what` happens on its thread, before the code under test knows. One for each
+  // kind of call.
+  void meanwhile(Call call, std::function<void()> what);
 
   // The next completion of a send says that only so many bytes were sent (N19). They were all sent, in truth.
   void shorten_next_send(DWORD bytes);

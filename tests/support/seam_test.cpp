@@ -160,6 +160,31 @@ TEST_F(SeamWithPort, CallsFailAsTheScriptSays) {
   take();
 }
 
+TEST_F(SeamWithPort, ACallThatGoesWellLeavesAStaleError) {
+  ASSERT_TRUE(::PostQueuedCompletionStatus(port_, 0, 0, nullptr));
+  EXPECT_EQ(::GetLastError(), static_cast<DWORD>(WSAENOTSOCK));
+  ::SetLastError(0);
+  take();
+  EXPECT_EQ(::GetLastError(), 0u);
+  close();
+}
+
+TEST_F(SeamWithPort, SomethingHappensDuringACall) {
+  Faults faults;
+  int happened = 0;
+  faults.meanwhile(Call::PostQueuedCompletionStatus, [&] { ++happened; });
+  faults.fail(Call::PostQueuedCompletionStatus, 6);
+  EXPECT_FALSE(::PostQueuedCompletionStatus(port_, 0, 0, nullptr));
+  EXPECT_EQ(happened, 0);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(::PostQueuedCompletionStatus(port_, 0, 0, nullptr));
+    EXPECT_EQ(happened, 1);
+  }
+  take();
+  take();
+  close();
+}
+
 TEST_F(Seam, AssociatedFirst) {
   receive(ops_[0]);
   expect_broken("associated_first");
