@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "child_process.h"
@@ -81,8 +82,8 @@ class Room {
     kept.insert(kept.end(), clients_.begin(), clients_.end());
   }
 
-  Pair connect() {
-    Pair pair{std::make_shared<RecvClient>(), TestClient(listener_.port)};
+  Pair connect(std::shared_ptr<RecvClient> client = std::make_shared<RecvClient>()) {
+    Pair pair{std::move(client), TestClient(listener_.port)};
     pair.client->socket = listener_.accept();
     pair.client->peer = {"127.0.0.1", pair.peer.local_port()};
     clients_.push_back(pair.client);
@@ -105,7 +106,7 @@ void tie(const Room& room, const Client& client) {
 
 void check_message(const Packet& packet, const RecvClient& client, const std::string& message) {
   check("the receive succeeded; the error was " + std::to_string(packet.error), packet.ok);
-  check("the key is the address of the client", packet.key == reinterpret_cast<ULONG_PTR>(&client));
+  check("the key is the address of the client", packet.key == reinterpret_cast<ULONG_PTR>(static_cast<const Client*>(&client)));
   check("the OVERLAPPED is the client's", packet.overlapped == &client.recv_overlapped);
   check_equal("the number of bytes", packet.bytes, message.size());
   check_equal("the bytes in the client's buffer", std::string(client.recv_buffer.data(), packet.bytes), message);
@@ -116,7 +117,9 @@ void check_message(const Packet& packet, const RecvClient& client, const std::st
 LAB_TEST(Lab02, CreatePortMakesAPort, "N1", kPort) {
   STEP("two ports are made");
   const lab::UniqueHandle first = lab::create_port(0);
+  check_equal("the number of concurrent threads; 0 is one per processor", concurrency_of_last_port(), 0u);
   const lab::UniqueHandle second = lab::create_port(2);
+  check_equal("the number of concurrent threads", concurrency_of_last_port(), 2u);
   check("both handles are valid", first.valid() && second.valid());
   check("they are two different ports", first.get() != second.get());
   STEP("a packet is posted to the first one");
@@ -146,6 +149,13 @@ LAB_TEST(Lab02, CreatePortMakesAPort, "N1", kPort) {
 
 // --- The key ---------------------------------------------------------------------------------------------------------
 
+// A client that is not at the beginning of its object.
+struct Named {
+  virtual ~Named() = default;
+  std::string name = "a client with a name";
+};
+struct NamedClient : Named, RecvClient {};
+
 LAB_TEST(Lab02, TheKeyIsTheClient, "N6", kAssociate) {
   Room room;
   STEP("ten clients are associated, and each has a receive pending");
@@ -163,6 +173,12 @@ LAB_TEST(Lab02, TheKeyIsTheClient, "N6", kAssociate) {
     check_message(packet, *pairs[i].client, message);
     check("client_from_key gives the client", &lab::client_from_key(packet.key) == pairs[i].client.get());
   }
+  STEP("a client is associated that has another base class before Client");
+  Pair named = room.connect(std::make_shared<NamedClient>());
+  check("associate returns true", lab::associate(room.port.get(), *named.client));
+  check("post_recv returns true", lab::post_recv(*named.client));
+  named.peer.send("hello");
+  check_message(next_packet(room.port.get()), *named.client, "hello");
 }
 
 LAB_TEST(Lab02, AssociateTwiceFailsWithoutHarm, "N3", kAssociate) {
@@ -184,6 +200,10 @@ LAB_TEST(Lab02, AssociateTwiceFailsWithoutHarm, "N3", kAssociate) {
   STEP("and it takes another client");
   Pair next = room.connect();
   check("associate returns true", lab::associate(room.port.get(), *next.client));
+  STEP("that one leaves, and at the same address in memory there is a new client, with a new socket");
+  next.client->socket.close();
+  Pair again = room.connect(next.client);
+  check("associate returns true", lab::associate(room.port.get(), *again.client));
 }
 
 LAB_TEST(Lab02, AssociateNeedsAnOpenSocketAndAPort, "N3", kAssociate) {
@@ -207,11 +227,13 @@ LAB_TEST(Lab02, AssociateNeedsAnOpenSocketAndAPort, "N3", kAssociate) {
 
 LAB_TEST(Lab02, PostRecvZeroesTheOverlapped, "N8", kRecv) {
   Room room;
-  STEP("a client's OVERLAPPED is full of old bytes (0xCC)");
   Pair pair = room.connect();
   tie(room, *pair.client);
   for (const std::string message : {"first", "second", "third"}) {
+    STEP(message == "third" ? "a client's OVERLAPPED has old values; it looks as if a receive were pending (259)"
+                            : "a client's OVERLAPPED is full of old bytes (0xCC)");
     std::memset(static_cast<void*>(&pair.client->recv_overlapped), 0xCC, sizeof(OVERLAPPED));
+    if (message == "third") pair.client->recv_overlapped.Internal = 259;  // STATUS_PENDING
     STEP("post_recv, then the message \"" + message + "\"");
     check("post_recv returns true", lab::post_recv(*pair.client));
     pair.peer.send(message);
@@ -257,6 +279,14 @@ LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
   check("post_recv returns true", lab::post_recv(*pair.client));
   pair.peer.half_close();
   check_message(next_packet(room.port.get()), *pair.client, "");
+
+  STEP("the server's socket is closed by another thread as soon as the receive is ordered: its packet comes");
+  Pair next = room.connect();
+  tie(room, *next.client);
+  Faults faults;
+  faults.meanwhile(Call::WSARecv, [&] { next.client->socket.close(); });
+  check("post_recv returns true", lab::post_recv(*next.client));
+  check("the packet is the client's", next_packet(room.port.get()).overlapped == &next.client->recv_overlapped);
 
   STEP("the server's socket is closed: no completion will come");
   pair.client->socket.close();
@@ -308,15 +338,19 @@ LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
   int calls = 0;
   Client* got = nullptr;
   bool was_associated = false;
+  std::thread::id thread;
   check("register_client returns true", lab::register_client(room.port.get(), table, pair.client, [&](Client& client) {
           ++calls;
           got = &client;
           was_associated = is_associated(client);
+          thread = std::this_thread::get_id();
           return true;
         }));
   check_equal("how often first_recv was called", calls, 1);
   check("first_recv got the client", got == pair.client.get());
   check("the socket was associated before first_recv was called", was_associated);
+  check("first_recv was called on the thread of register_client: a receive is cancelled when its thread ends",
+        thread == std::this_thread::get_id());
   check("the client is still in the table", table.find(pair.client->id) == pair.client);
   check("its socket is open", pair.client->socket.valid() && pair.peer.look() == End::none);
   STEP("its key is its address");
@@ -377,6 +411,15 @@ LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
   check_equal("how often first_recv was called", calls, 1);
   check_given_back(table, pair, pair.client->id);
   check_no_packet(room.port.get());
+  STEP("another client is registered; somebody else takes it out of the table, and then first_recv returns false");
+  ClientTable second_table(1);
+  Pair kicked = room.connect();
+  check("insert takes it", second_table.insert(kicked.client));
+  check("register_client returns false", !lab::register_client(room.port.get(), second_table, kicked.client, [&](Client& client) {
+          check("erase takes it out", second_table.erase(client.id));
+          return false;
+        }));
+  check_given_back(second_table, kicked, kicked.client->id);
 }
 
 // What a registration did with a socket, in the order of the calls.
@@ -444,7 +487,7 @@ LAB_TEST(Lab02, CallsThatFailGiveEverythingBack, "N2, N4", kRegister) {
     check_equal("how many receives were posted", count_of(Call::WSARecv, socket), 0u);
     check_given_back(table, pair, pair.client->id);
   }
-  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAENOTCONN, WSAESHUTDOWN, WSAEINTR}) {
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAENOTCONN, WSAESHUTDOWN, WSAEINTR, WSAEWOULDBLOCK}) {
     STEP("WSARecv fails at once with " + std::to_string(code) + " in post_recv; the next one goes well");
     Pair pair = room.connect();
     tie(room, *pair.client);

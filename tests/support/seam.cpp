@@ -71,6 +71,7 @@ Script& script() {
   return *one;
 }
 std::atomic<bool> scripted{false};
+std::atomic<DWORD> last_concurrency{0};
 
 // The error with which this call has to fail, or 0.
 int scripted_error(Call call) {
@@ -97,7 +98,6 @@ void do_meanwhile(Call call) {
     std::lock_guard lock(script().mutex);
     what = std::exchange(script().meanwhile[call], nullptr);
   }
-  const Unwatched mine;
   if (what) what();
 }
 
@@ -211,6 +211,9 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
   if constexpr (call == Call::send || call == Call::recv) visit.outcome.bytes = result;
   if constexpr (call == Call::socket || call == Call::WSASocketW || call == Call::accept) {
     if (result != INVALID_SOCKET) note([&] { call_rules().opened(result); });
+  }
+  if constexpr (call == Call::CreateIoCompletionPort) {
+    if (std::get<1>(arguments) == nullptr) last_concurrency = std::get<3>(arguments);
   }
   if constexpr (call == Call::listen) note([&] { call_rules().listening(std::get<0>(arguments)); });
   if constexpr (call == Call::CreateIoCompletionPort) {
@@ -474,6 +477,8 @@ std::size_t Faults::left() const {
   }
   return sum;
 }
+
+DWORD concurrency_of_last_port() { return last_concurrency; }
 
 std::size_t count_of(Call call) { return call_rules().count_of(call, nullptr); }
 std::size_t count_of(Call call, SOCKET socket) { return call_rules().count_of(call, &socket); }

@@ -74,8 +74,8 @@ class Faults {
   // that is a call without a packet: FALSE, and a null OVERLAPPED. Scripts for the same call wait for one another.
   void fail(Call call, int error, unsigned times = 1, unsigned after = 0);
 
-  // The next call of this kind that goes well: `what` happens on its thread, before the code under test knows. One for each
-  // kind of call.
+  // The next call of this kind that goes well: `what` happens on its thread, before the code under test knows; its calls are
+  // watched. One for each kind of call.
   void meanwhile(Call call, std::function<void()> what);
 
   // The next completion of a send says that only so many bytes were sent (N19). They were all sent, in truth.
@@ -84,6 +84,9 @@ class Faults {
   // How many of the scripted failures have not happened yet.
   std::size_t left() const;
 };
+
+// The number of concurrent threads with which the code under test made its last port.
+DWORD concurrency_of_last_port();
 
 // How often the code under test made this call since the test began, on this socket or on any. Faults count, too.
 std::size_t count_of(Call call);
