@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "bots.h"
@@ -426,6 +427,25 @@ LAB_TEST(Lab05, ClientsShareNothing, "N21", kStep1) {
   check_equal("what waits of a new client", fresh.waiting(), 0);
   check_error("its first packet", feed(fresh, sink, streams[0], 0, streams[0].size()), ProtocolError::none);
   check_packets("the new client", sink, packets[0]);
+  STEP("a cut packet of one client is with the sink; meanwhile another thread puts one of a second client together");
+  struct Slow : Collect {
+    ProtocolError on_packet(std::span<const unsigned char> packet) override {
+      std::thread other([] {
+        lab::Reassembler second;
+        Collect second_sink;
+        const Bytes more = packet_of(9, 2);
+        feed(second, second_sink, more, 0, 5);
+        feed(second, second_sink, more, 5, more.size());
+      });
+      other.join();
+      return Collect::on_packet(packet);
+    }
+  } slow;
+  lab::Reassembler first;
+  const Bytes cut = packet_of(9, 1);
+  feed(first, slow, cut, 0, 5);
+  feed(first, slow, cut, 5, cut.size());
+  check_packets("the first client", slow, {cut});
 }
 
 LAB_TEST(Lab05, WholePacketsAreNotCopied, "N21", kStep1) {
@@ -444,6 +464,14 @@ LAB_TEST(Lab05, WholePacketsAreNotCopied, "N21", kStep1) {
     offset += packets[i].size();
   }
   check_equal("waiting()", reassembler.waiting(), 3);
+  STEP("two whole packets come, and no byte behind them");
+  const Bytes two = joined(packets_of({5, 7}));
+  lab::Reassembler another;
+  Collect places;
+  check_error("what feed returns", another.feed(two, places), ProtocolError::none);
+  check_equal("the number of packets that came out", places.packets.size(), 2);
+  check("both reach the sink from the bytes that came in, without a copy",
+        places.places[0] == two.data() && places.places[1] == two.data() + 5);
 }
 
 LAB_TEST(Lab05, StaysInItsMemory, "N21", kStep1) {
@@ -533,6 +561,12 @@ LAB_TEST(Lab05, LoginPackets, "N15", kStep2) {
       check_error("a log-in with the byte " + hex({static_cast<unsigned char>(value)}) + " in its name",
                   log_in_as(name), value >= 0x21 && value <= 0x7E ? ProtocolError::none : ProtocolError::bad_name);
     }
+  }
+  STEP("the longest name, with a bad byte at each place");
+  for (std::size_t at = 0; at < lab::kMaxNameSize; ++at) {
+    Bytes name(lab::kMaxNameSize, 'n');
+    name[at] = 0x7F;
+    check_error("a log-in with the bad byte at place " + to_text(at), log_in_as(name), ProtocolError::bad_name);
   }
   STEP("a name that is too long and has a bad byte");
   check_error("the log-in", log_in_as(Bytes(21, 0x07)), ProtocolError::wrong_size);
@@ -649,11 +683,12 @@ LAB_TEST(Lab05, PositionsOnTheWire, "N22", kStep3) {
     }
     const std::string what = to_text(count) + " positions on the wire";
     check_equal("encoded_size(" + to_text(count) + ")", lab::encoded_size(count), expected.size());
-    Bytes out(expected.size() + 64, 0xC5);  // 32 guard bytes on both sides
-    const std::size_t size = lab::encode_positions(positions, out.data() + 32);
+    const std::ptrdiff_t before = 32 + static_cast<std::ptrdiff_t>(count % 2);  // guard bytes; `out` has any address
+    Bytes out(static_cast<std::size_t>(before) + expected.size() + 32, 0xC5);
+    const std::size_t size = lab::encode_positions(positions, out.data() + before);
     check_equal("the number of bytes that encode_positions returns for " + to_text(count), size, expected.size());
-    check_bytes(what, Bytes(out.begin() + 32, out.end() - 32), expected);
-    check_bytes("the memory before " + what, Bytes(out.begin(), out.begin() + 32), Bytes(32, 0xC5));
+    check_bytes(what, Bytes(out.begin() + before, out.end() - 32), expected);
+    check_bytes("the memory before " + what, Bytes(out.begin(), out.begin() + before), Bytes(static_cast<std::size_t>(before), 0xC5));
     check_bytes("the memory behind " + what, Bytes(out.end() - 32, out.end()), Bytes(32, 0xC5));
   }
 }
