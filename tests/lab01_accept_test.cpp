@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <vector>
@@ -203,6 +204,105 @@ class Crowd {
   const Clock::time_point end_ = Clock::now() + std::chrono::seconds(2);
 };
 
+// What two threads may do to a table at the same time. One of them stands still after each of its instructions in turn.
+struct TwoAtTheTable {
+  explicit TwoAtTheTable(std::size_t max_clients, std::size_t clients) : max_clients(max_clients), count(clients) {}
+
+  void prepare() {
+    table.emplace(max_clients);
+    inside.clear();
+    for (std::size_t i = 0; i < count; ++i) inside.push_back(inserted(*table));
+    mine = std::make_shared<Client>();
+    theirs = std::make_shared<Client>();
+    one_took = other_took = false;
+    seen.clear();
+  }
+  void play(const char* one_does, const char* other_does, std::function<void()> one, std::function<void()> other,
+            const std::function<void()>& look) {
+    at_each_instruction({one_does, other_does, [this] { prepare(); }, std::move(one), std::move(other), [&] {
+                           look();
+                           look_at_all();
+                         }});
+  }
+  // size, snapshot and find tell the same, and nobody has another one's id.
+  void look_at_all() {
+    const auto now = table->snapshot();
+    check_equal("the size of the table", table->size(), now.size());
+    check("it is not overfull", now.size() <= max_clients);
+    const auto ids = ids_of(now);
+    check("the snapshot is in the order of the ids, and no id is there twice",
+          std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) == ids.end());
+    for (const auto& client : now) check("find gives who is in the snapshot", table->find(client->id) == client);
+  }
+  bool has(const std::shared_ptr<Client>& client) const { return client->id != 0 && table->find(client->id) == client; }
+
+  // Two threads insert; there is room for one more, or for two.
+  void insert_and_insert() {
+    const std::size_t room = max_clients - count;
+    play("insert", "insert", [this] { one_took = table->insert(mine); }, [this] { other_took = table->insert(theirs); }, [&] {
+      check_equal("how many of the two clients were taken", one_took + other_took, room);
+      check_equal("the size of the table", table->size(), max_clients);
+      check("find gives who was taken, and nobody else", has(mine) == one_took && has(theirs) == other_took);
+      check("a refused client has no id", one_took || mine->id == 0);
+    });
+  }
+  // In a full table, one is refused, or gets the place of one who leaves. The other one takes a client out and puts the next
+  // one in: of the two, one gets in.
+  void insert_in_vain() {
+    play("insert in a full table", "erase and insert", [this] { one_took = table->insert(mine); }, [this] {
+      check("erase takes it out", table->erase(inside[0]->id));
+      other_took = table->insert(theirs);
+    }, [this] {
+      check_equal("how many of the two got the place that was made", one_took + other_took, 1);
+      check_equal("the size of the table", table->size(), max_clients);
+    });
+  }
+  void erase_and_erase() {
+    play("erase", "erase of the same client", [this] { one_took = table->erase(inside[1]->id); },
+         [this] { other_took = table->erase(inside[1]->id); }, [this] {
+           check_equal("how many of the two calls returned true", one_took + other_took, 1);
+           check_equal("the size of the table", table->size(), count - 1);
+         });
+  }
+  void erase_and_insert() {
+    play("erase", "insert", [this] { one_took = table->erase(inside[0]->id); }, [this] { other_took = table->insert(theirs); }, [this] {
+      check("erase took it out, and insert took the other one", one_took && other_took);
+      check_equal("the size of the table", table->size(), count);
+      check("who was inserted can be found", has(theirs));
+      for (std::size_t i = 1; i < count; ++i) check("who stays can be found", has(inside[i]));
+    });
+  }
+  // One looks; the other one takes a client out, and puts two in.
+  void look_meanwhile() {
+    const auto change = [this] {
+      other_took = table->erase(inside[0]->id);
+      check("insert takes both", table->insert(theirs) && table->insert(mine));
+    };
+    play("snapshot", "erase and insert", [this] { seen = table->snapshot(); }, change, [this] {
+      const auto ids = ids_of(seen);
+      check("a snapshot is in the order of the ids while others come and go", std::is_sorted(ids.begin(), ids.end()));
+      for (std::size_t i = 1; i < count; ++i) {
+        check("it has those who stay", std::find(seen.begin(), seen.end(), inside[i]) != seen.end());
+      }
+      check("it has no more than were there", seen.size() <= count + 1);
+    });
+    play("find", "erase and insert", [this] { seen = {table->find(inside[0]->id), table->find(inside[1]->id)}; }, change, [this] {
+      check("find gives the client or null", seen[0] == nullptr || seen[0] == inside[0]);
+      check("find gives a client that stays", seen[1] == inside[1]);
+    });
+    std::size_t size = 0;
+    play("size", "erase and insert", [this, &size] { size = table->size(); }, change,
+         [&] { check("size is one that the table had: " + to_text(size), size + 1 >= count && size <= count + 1); });
+  }
+
+  const std::size_t max_clients;
+  const std::size_t count;  // of the clients that are in it at the beginning
+  std::optional<ClientTable> table;
+  std::vector<std::shared_ptr<Client>> inside, seen;
+  std::shared_ptr<Client> mine, theirs;
+  bool one_took = false, other_took = false;
+};
+
 LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
   constexpr int kThreads = 4;
   constexpr int kEach = 1000;
@@ -210,6 +310,11 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
   STEP("two threads take turns: each function of the table, then each other one");
   take_turns(table);
   check_equal("the size of the table when all have left", table.size(), 0);
+  STEP("a thread stands still in erase, and another one erases the same client, or inserts");
+  TwoAtTheTable(3, 3).erase_and_erase();
+  TwoAtTheTable(4, 3).erase_and_insert();
+  STEP("a thread stands still while it looks at the table, and others come and go");
+  TwoAtTheTable(5, 3).look_meanwhile();
   STEP("four threads insert clients at the same time");
   std::vector<std::vector<ClientId>> given(kThreads);
   on_threads(kThreads, "a thread that inserts", [&](int n) {
@@ -258,97 +363,6 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
   check_equal("the size of the table", table.size(), 1000);
 }
 
-// Two threads meet again and again, so that what follows happens at the same moment.
-class Meeting {
- public:
-  // Waits for the other one. False when it will not come.
-  bool meet() {
-    const int turn = arrived_++ / 2;
-    for (int spins = 0; arrived_ < 2 * (turn + 1) && !over_; ++spins) {
-      if (spins > 2000) std::this_thread::yield();
-    }
-    return !over_;
-  }
-  void leave() { over_ = true; }
-
- private:
-  std::atomic<int> arrived_{0};
-  std::atomic<bool> over_{false};
-};
-
-// Two threads insert a client each at the same moment, look at what came of it, and erase, again and again.
-void insert_at_once(std::size_t max_clients) {
-  const auto end = Clock::now() + std::chrono::seconds(1);
-  for (int round = 0; round < 40 && Clock::now() < end; ++round) {
-    ClientTable table(max_clients);
-    std::atomic<std::size_t> taken{0};
-    on_threads(2, "a thread that inserts", [&](int) {
-      const auto client = std::make_shared<Client>();
-      const Interrupted often;
-      if (table.insert(client)) ++taken;
-    });
-    check_equal("how many of the two clients were taken", taken.load(), max_clients);
-    check_equal("the size of the table", table.size(), max_clients);
-  }
-  ClientTable table(max_clients);
-  Meeting meeting;
-  std::atomic<std::size_t> taken{0};
-  std::atomic<ClientId> ids[2] = {0, 0};
-  const Crowd crowd;
-  on_threads(2, "a thread that inserts and erases", [&](int n) {
-    struct Leave {
-      Meeting& meeting;
-      ~Leave() { meeting.leave(); }
-    } leave{meeting};
-    const auto client = std::make_shared<Client>();
-    bool together = true;
-    crowd.for_a_while([&] {
-      client->id = 0;
-      taken = 0;
-      if (!together || !meeting.meet()) return;
-      const bool mine = table.insert(client);
-      if (mine) ++taken;
-      ids[n] = client->id;
-      if (!(together = meeting.meet())) return;
-      check_equal("how many of the two clients were taken", taken.load(), max_clients);
-      check_equal("the size of the table", table.size(), max_clients);
-      check("their ids differ", ids[0] != ids[1]);
-      check("find gives the client that was inserted", !mine || table.find(client->id) == client);
-      if (!(together = meeting.meet())) return;
-      check("erase takes it out", !mine || table.erase(client->id));
-      together = meeting.meet();
-    });
-  });
-}
-
-// In a full table for one, a thread inserts, which is hopeless; another one takes its client out and inserts the next, and the
-// next. The first one may be refused, but not cost the second one its place.
-void insert_in_vain() {
-  const auto end = Clock::now() + std::chrono::seconds(1);
-  for (int round = 0; round < 40 && Clock::now() < end; ++round) {
-    ClientTable table(1);
-    auto owner = inserted(table);
-    std::atomic<bool> over{false};
-    bool taken = false, lost = false;
-    on_threads(2, "a thread that inserts", [&](int n) {
-      if (n == 0) {
-        const auto client = std::make_shared<Client>();
-        const Interrupted often;
-        taken = table.insert(client);
-        over = true;
-        return;
-      }
-      while (!over && !lost) {
-        check("erase takes it out", table.erase(owner->id));
-        owner = std::make_shared<Client>();
-        lost = !table.insert(owner);
-      }
-    });
-    check("insert finds the place that its own thread made, unless the other thread got it", !lost || taken);
-    check_equal("the size of the table", table.size(), 1);
-  }
-}
-
 LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
   STEP("four threads insert and erase, in a table for one client");
   ClientTable table(1);
@@ -367,12 +381,15 @@ LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
     });
   });
   check_equal("the size of the table", table.size(), 0);
-  STEP("two threads insert at the same moment; there is room for one");
-  insert_at_once(1);
-  STEP("two threads insert at the same moment; there is room for both");
-  insert_at_once(2);
-  STEP("one thread is refused again and again, while another one erases and inserts");
-  insert_in_vain();
+  STEP("a thread stands still in insert, and another one inserts; there is room for one");
+  TwoAtTheTable(1, 0).insert_and_insert();
+  TwoAtTheTable(3, 2).insert_and_insert();
+  STEP("there is room for both");
+  TwoAtTheTable(2, 0).insert_and_insert();
+  TwoAtTheTable(4, 2).insert_and_insert();
+  STEP("there is room for none, but the other one makes some for itself");
+  TwoAtTheTable(1, 1).insert_in_vain();
+  TwoAtTheTable(3, 3).insert_in_vain();
 }
 
 // --- The listening socket --------------------------------------------------------------------------------------------

@@ -191,24 +191,54 @@ LAB_TEST(Conductor, WhatIsNotHandedOutStaysForLater, "-", "tests/support/README.
   ::CloseHandle(port);
 }
 
+// Two threads count to two, in the way that is given.
+int count_to_two(std::atomic<int>& number, const std::function<void()>& add_one) {
+  return at_each_instruction({"an addition", "another one", [&] { number = 0; }, add_one, add_one,
+                              [&] { check_equal("the number", number.load(), 2); }});
+}
+
 #if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-LAB_TEST(Interrupted, FindsWhatIsNotOneStep, "-", "tests/support/README.md") {
-  std::atomic<int> in_two_steps{0}, in_one{0};
-  std::atomic<bool> lost{false};
-  const auto count = [&] {
-    const Interrupted often;
-    for (int i = 0; i < 20000 && !lost; ++i) {
-      in_two_steps = in_two_steps + 1;
-      ++in_one;
-      if (in_two_steps < in_one - 1) lost = true;  // the other one may be between the two
-    }
-  };
-  Background other("a thread that counts", count);
-  count();
-  other.finish();
-  check("a sum was lost", lost);
+LAB_TEST(Encounter, FindsWhatIsNotOneStep, "-", "tests/support/README.md") {
+  std::atomic<int> number{0};
+  bool found = false;
+  try {
+    count_to_two(number, [&] { number = number + 1; });
+  } catch (const Unmet&) {
+    found = true;
+  }
+  check("the lost addition was found", found);
 }
 #endif
+
+LAB_TEST(Encounter, LetsRightCodePass, "-", "tests/support/README.md") {
+  std::atomic<int> number{0};
+  STEP("one step");
+  check("there are some rounds", count_to_two(number, [&] { ++number; }) > 3);
+  STEP("a mutex, for which the other thread sleeps");
+  std::mutex mutex;
+  count_to_two(number, [&] {
+    std::lock_guard lock(mutex);
+    number = number + 1;
+  });
+  STEP("a lock for which the other thread turns in a circle");
+  std::atomic_flag taken;
+  count_to_two(number, [&] {
+    while (taken.test_and_set()) {
+    }
+    number = number + 1;
+    taken.clear();
+  });
+}
+
+LAB_TEST(Encounter, WhatTheOtherThreadThrowsComes, "-", "tests/support/README.md") {
+  bool came = false;
+  try {
+    at_each_instruction({"nothing", "a check that fails", [] {}, [] {}, [] { fail("as it should"); }, [] {}});
+  } catch (const Unmet&) {
+    came = true;
+  }
+  check("it came", came);
+}
 
 }  // namespace
 }  // namespace test

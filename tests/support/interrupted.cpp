@@ -1,23 +1,145 @@
 #include "interrupted.h"
 
-#if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#include <atomic>
+#include <exception>
+#include <utility>
 
+#include "story.h"
+
+#if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#define TEST_CAN_STEP 1
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <ctime>
 #include <fstream>
-#include <string>
+#include <unordered_map>
+#include <vector>
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+extern "C" const char __executable_start, etext;  // where this program's code begins and ends: from the linker
+#endif
 
 namespace test {
 namespace {
 
-thread_local std::uint32_t dice = 1;  // of its own thread, and of the handler on it
+// Some steps of nothing.
+void linger(int steps) {
+  for (int i = 0; i < 32 * steps; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler keeps the loop
+}
 
-// The processor's trap flag: while it is set, the kernel sends SIGTRAP after each instruction. The stack pointer goes
-// past the red zone first, where the compiler may keep something.
+// The other thread. It waits until it is sent, does its part once, and waits again.
+class Other {
+ public:
+  explicit Other(const Encounter& encounter)
+      : thread_(std::string("the thread that does ") + encounter.other_does, [this, &encounter] { live(encounter); }) {
+    while (!ready_) std::this_thread::yield();
+  }
+  ~Other() {
+    quits_ = true;
+    send();
+  }
+
+  void send(int steps = 0) {
+    steps_ = steps;
+    turn_ = Turn::sent;
+    turn_.notify_one();
+  }
+  bool has_begun() const { return turn_ != Turn::sent; }
+  bool has_ended() const { return turn_ == Turn::ended; }
+  // Waits for its end, bounded, and throws what it threw.
+  void finish() {
+    for (int looks = 0; looks < 1000 && !has_ended(); ++looks) std::this_thread::yield();
+    check_eventually("both threads come to their ends", [this] { return has_ended(); });
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+#ifdef TEST_CAN_STEP
+  pid_t id() const { return id_; }
+  clockid_t clock() const { return clock_; }
+#endif
+
+ private:
+  enum class Turn { none, sent, begun, ended };
+
+  void live(const Encounter& encounter) {
+#ifdef TEST_CAN_STEP
+    ::pthread_getcpuclockid(::pthread_self(), &clock_);
+    id_ = ::gettid();
+#endif
+    ready_ = true;
+    for (;;) {
+      for (Turn now = turn_; now != Turn::sent && !quits_; now = turn_) turn_.wait(now);
+      if (quits_) return;
+      turn_ = Turn::begun;
+      linger(steps_);
+      try {
+        encounter.other();
+      } catch (...) {
+        error_ = std::current_exception();
+      }
+      turn_ = Turn::ended;
+    }
+  }
+
+  std::atomic<Turn> turn_{Turn::none};
+  std::atomic<bool> quits_{false};
+  int steps_ = 0;             // before it begins; written before turn_ is `sent`, read after
+  std::exception_ptr error_;  // written before turn_ is `ended`, read after
+  std::atomic<bool> ready_{false};
+#ifdef TEST_CAN_STEP
+  pid_t id_ = 0;              // written before ready_, read after; like clock_
+  clockid_t clock_{};
+#endif
+  Background thread_;  // last: it uses the others
+};
+
+#ifdef TEST_CAN_STEP
+
+// An instruction on the way of `one`: its address, and how often the way has come there.
+struct Instruction {
+  std::uintptr_t address = 0;
+  int visit = 0;
+};
+
+// What the signal handler does on the thread that runs `one`.
+struct Round {
+  std::vector<std::uintptr_t>* way = nullptr;  // notes each instruction here; it does not grow
+  Instruction stop;                            // or stands still here
+  int visits = 0;
+  bool steps_over = false;
+  bool stood_still = false;
+  Other* other = nullptr;
+};
+thread_local Round* the_round = nullptr;
+
+// The one breakpoint: an instruction that makes the processor stop stands in the place of the first byte. Only the thread
+// that runs `one` sets and removes it, and it is there only while that one runs alone.
+std::uintptr_t breakpoint = 0;
+unsigned char byte_below = 0;
+
+constexpr unsigned char kBreak = 0xCC;
+
+void set_breakpoint(std::uintptr_t address) {
+  auto* const byte = reinterpret_cast<volatile unsigned char*>(address);
+  byte_below = *byte;
+  breakpoint = address;
+  *byte = kBreak;
+}
+void remove_breakpoint() {
+  if (breakpoint != 0) *reinterpret_cast<volatile unsigned char*>(breakpoint) = byte_below;
+  breakpoint = 0;
+}
+
+constexpr long long kTrapFlag = 0x100;  // while it is set, the kernel sends SIGTRAP after each instruction
+
+// The stack pointer goes past the red zone first, where the compiler may keep something.
 void set_trap_flag(bool on) {
   if (on) {
     asm volatile("lea -128(%%rsp), %%rsp\n pushfq\n orq $0x100, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp" ::: "memory", "cc");
@@ -26,19 +148,68 @@ void set_trap_flag(bool on) {
   }
 }
 
-// After one instruction of 32 others may go on; after one of 128 they do, for a while. All of this may stand in a handler.
-void after_an_instruction(int) {
-  dice = dice * 1664525u + 1013904223u;
-  const std::uint32_t drawn = dice >> 16;
-  if (drawn % 32 != 0) return;
-  const int error = errno;
-  if (drawn % 128 == 0) {
-    const timespec moment{0, 1000};
-    ::nanosleep(&moment, nullptr);
-  } else {
-    ::sched_yield();
+// Whether this thread sleeps in the kernel: then it waits for the one that stands still.
+bool sleeps(pid_t thread) {
+  char name[64], text[256];
+  std::snprintf(name, sizeof name, "/proc/self/task/%d/stat", thread);
+  const int file = ::open(name, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const ssize_t size = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  for (ssize_t i = size - 2; i > 0; --i) {  // the state comes after the name, which is in brackets
+    if (text[i] == ')') return i + 2 < size && text[i + 2] == 'S';
   }
-  errno = error;
+  return false;
+}
+
+long long nanoseconds_of(const Other& other) {
+  timespec used{};
+  ::clock_gettime(other.clock(), &used);
+  return used.tv_sec * 1'000'000'000LL + used.tv_nsec;
+}
+
+// Lets the other thread run until it has ended, sleeps, or turns in a circle. A busy machine only makes this longer.
+void stand_still(Other& other) {
+  const long long spins = nanoseconds_of(other) + 300'000;
+  const timespec moment{0, 20'000};
+  other.send();
+  for (int looks = 1; !other.has_ended(); ++looks) {
+    if (looks < 100) ::sched_yield();
+    else ::nanosleep(&moment, nullptr);
+    if (other.has_begun() && (nanoseconds_of(other) > spins || (looks % 8 == 0 && sleeps(other.id())))) return;
+  }
+}
+
+bool is_of_this_program(std::uintptr_t address) {
+  return address >= reinterpret_cast<std::uintptr_t>(&__executable_start) && address < reinterpret_cast<std::uintptr_t>(&etext);
+}
+
+void on_trap(int, siginfo_t*, void* context) {
+  greg_t* const registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  const auto here = static_cast<std::uintptr_t>(registers[REG_RIP]);
+  Round* const round = the_round;
+  if (round == nullptr) {  // another thread is at the breakpoint: it tries again, until the breakpoint has gone
+    registers[REG_RIP] -= 1;
+  } else if (round->way != nullptr) {
+    std::vector<std::uintptr_t>& way = *round->way;
+    const bool repeats = !way.empty() && way.back() == here;
+    if (is_of_this_program(here) && !repeats && way.size() < way.capacity()) way.push_back(here);
+  } else if (std::exchange(round->steps_over, false)) {
+    set_breakpoint(round->stop.address);
+    registers[REG_EFL] &= ~kTrapFlag;
+  } else if (breakpoint != 0 && here == breakpoint + 1) {
+    registers[REG_RIP] = static_cast<greg_t>(breakpoint);
+    remove_breakpoint();
+    if (++round->visits < round->stop.visit) {
+      round->steps_over = true;
+      registers[REG_EFL] |= kTrapFlag;
+      return;
+    }
+    round->stood_still = true;
+    const int error = errno;
+    stand_still(*round->other);
+    errno = error;
+  }
 }
 
 // A debugger takes each SIGTRAP for its own.
@@ -51,31 +222,130 @@ bool is_debugged() {
 }
 
 bool can_step() {
-  struct sigaction action {};
-  action.sa_handler = after_an_instruction;
-  action.sa_flags = SA_RESTART;
-  return !is_debugged() && ::sigaction(SIGTRAP, &action, nullptr) == 0;
+  static const bool can = [] {
+    struct sigaction action {};
+    action.sa_sigaction = on_trap;
+    action.sa_flags = SA_RESTART | SA_SIGINFO;
+    // A breakpoint is written into the program's code.
+    const auto page = reinterpret_cast<std::uintptr_t>(&__executable_start) & ~std::uintptr_t{4095};
+    return !is_debugged() && ::sigaction(SIGTRAP, &action, nullptr) == 0 &&
+           ::mprotect(reinterpret_cast<void*>(page), reinterpret_cast<std::uintptr_t>(&etext) - page,
+                      PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
+  }();
+  return can;
+}
+
+// "accept.cpp:57", by what the compiler left for debuggers; empty: it cannot be told.
+std::string source_line(std::uintptr_t address) {
+  char command[512];
+  char program[400] = {};
+  if (::readlink("/proc/self/exe", program, sizeof program - 1) < 0) return "";
+  std::snprintf(command, sizeof command, "addr2line -i -e '%s' %zx 2>/dev/null", program,
+                address - reinterpret_cast<std::uintptr_t>(&__executable_start));
+  FILE* const output = ::popen(command, "r");
+  if (output == nullptr) return "";
+  std::string found;
+  char line[1024];
+  while (std::fgets(line, sizeof line, output) != nullptr) {  // inlined functions first
+    const std::string text(line);
+    const auto slash = text.rfind('/');
+    if (slash == std::string::npos || text.rfind("/usr/", 0) == 0 || !found.empty()) continue;
+    found = text.substr(slash + 1, text.find_first_of(" \n", slash) - slash - 1);
+  }
+  ::pclose(output);
+  return found;
+}
+
+// The way of `one` when nobody comes by: a round in which `other` comes after it.
+std::vector<Instruction> way_of(const Encounter& encounter, Other& other) {
+  constexpr int kMostVisits = 20;  // of one instruction in a loop
+  std::vector<std::uintptr_t> addresses;
+  addresses.reserve(1 << 18);
+  Round round;
+  round.way = &addresses;
+  encounter.prepare();
+  the_round = &round;
+  set_trap_flag(true);
+  encounter.one();
+  stand_still_no_more();
+  other.send();
+  other.finish();
+  encounter.look();
+  std::vector<Instruction> way;
+  std::unordered_map<std::uintptr_t, int> visits;
+  for (const std::uintptr_t address : addresses) {
+    if (++visits[address] <= kMostVisits) way.push_back({address, visits[address]});
+  }
+  return way;
+}
+
+// False: its way was another one this time, and it did not come there; so `other` came after it.
+bool play(const Encounter& encounter, Round round) {
+  encounter.prepare();
+  try {
+    the_round = &round;
+    set_breakpoint(round.stop.address);
+    encounter.one();
+    stand_still_no_more();
+    if (!round.stood_still) round.other->send();
+    round.other->finish();
+    encounter.look();
+  } catch (...) {
+    stand_still_no_more();
+    if (!round.stood_still) throw;
+    const std::string line = source_line(round.stop.address);
+    step(std::string("this time ") + encounter.one_does + " stands still" + (line.empty() ? "" : " at " + line) +
+         " while another thread does " + encounter.other_does);
+    throw;
+  }
+  return round.stood_still;
+}
+
+#endif
+
+// Both begin at the same moment, or one of them some steps later.
+int play_by_chance(const Encounter& encounter, Other& other) {
+  constexpr int kRounds = 60;
+  for (int i = 0; i < kRounds; ++i) {
+    encounter.prepare();
+    other.send(i % 2 == 0 ? i : 0);
+    while (!other.has_begun()) std::this_thread::yield();
+    linger(i % 2 == 0 ? 0 : i);
+    encounter.one();
+    other.finish();
+    encounter.look();
+  }
+  return kRounds;
 }
 
 }  // namespace
 
-Interrupted::Interrupted() {
-  static const bool can = can_step();
-  dice += static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&dice) >> 6);  // each thread its own
-  if (can) set_trap_flag(true);
+void stand_still_no_more() {
+#ifdef TEST_CAN_STEP
+  set_trap_flag(false);
+  if (the_round == nullptr) return;
+  remove_breakpoint();
+  the_round = nullptr;
+#endif
 }
 
-Interrupted::~Interrupted() { no_more(); }
-void Interrupted::no_more() { set_trap_flag(false); }
-
-}  // namespace test
-
-#else
-
-namespace test {
-Interrupted::Interrupted() = default;
-Interrupted::~Interrupted() = default;
-void Interrupted::no_more() {}
-}  // namespace test
-
+int at_each_instruction(const Encounter& encounter) {
+  Other other(encounter);
+#ifdef TEST_CAN_STEP
+  constexpr std::size_t kMost = 400;  // rounds, as good as
+  if (can_step()) {
+    const std::vector<Instruction> way = way_of(encounter, other);
+    int rounds = 0;
+    for (std::size_t i = 0; i < way.size(); i += way.size() / kMost + 1) {
+      Round round;
+      round.stop = way[i];
+      round.other = &other;
+      rounds += play(encounter, round) ? 1 : 0;
+    }
+    return rounds;
+  }
 #endif
+  return play_by_chance(encounter, other);
+}
+
+}  // namespace test

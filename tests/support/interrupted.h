@@ -1,29 +1,34 @@
-// Threads that stop between any two instructions.
+// Two threads meet: one stands still after each of its instructions in turn, and the other one comes by.
 #pragma once
 
-#include "waiting.h"
+#include <functional>
+#include <string>
 
 namespace test {
 
-// While one lives, its thread runs instruction by instruction, and lets others go on after some of them: also between two
-// steps of something that should be one. A few hundred rounds so find what millions of free rounds may not find, on one
-// core as on many. On Linux with x86-64, without a debugger and without ThreadSanitizer; elsewhere it does nothing, and
-// threads meet by chance alone. An instruction then takes a microsecond or two.
-class Interrupted {
- public:
-  Interrupted();
-  ~Interrupted();
-  static void no_more();  // this thread goes on as any other
-  Interrupted(const Interrupted&) = delete;
-  Interrupted& operator=(const Interrupted&) = delete;
+// What two threads do at the same time. Each round begins with `prepare` and ends with `look`, on the test's own thread.
+struct Encounter {
+  const char* one_does;    // for the story: "insert"
+  const char* other_does;  // "erase"
+  std::function<void()> prepare;
+  std::function<void()> one;
+  std::function<void()> other;
+  std::function<void()> look;
 };
 
-// Calls `body` so often, interrupted; less often when a busy machine makes it longer than a second.
-template <class Body>
-void interrupted_rounds(int most, Body body) {
-  const Clock::time_point end = Clock::now() + std::chrono::seconds(1);
-  const Interrupted often;
-  for (int i = 0; i < most && Clock::now() < end; ++i) body();
-}
+// Plays it round by round. In the first one, `one` stands still after its first instruction, and `other` runs from its
+// beginning to its end; then `one` goes on. In the next round it stands still after its second instruction, and so on, until
+// it has no more. If `other` waits for something that `one` has locked, `one` goes on before it ends. So a thing that should be
+// one step, and is two, is found on each run. A failure tells at which line `one` stood still.
+//
+// Only instructions of this program count, not those of the system's libraries; of a long `one`, every second or third.
+// On Linux with x86-64, without a debugger and without ThreadSanitizer. Elsewhere both just begin at the same moment, some
+// times, and how they meet is chance. Returns the number of rounds.
+//
+// `one` runs on the calling thread; what `other` throws reaches it. Neither may end by an exception on purpose.
+int at_each_instruction(const Encounter& encounter);
+
+// This thread goes on as any other. For fail(): an exception takes too many instructions.
+void stand_still_no_more();
 
 }  // namespace test

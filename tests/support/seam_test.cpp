@@ -161,6 +161,7 @@ TEST_F(SeamWithPort, CallsFailAsTheScriptSays) {
 }
 
 TEST_F(SeamWithPort, ACallThatGoesWellLeavesAStaleError) {
+  ::SetLastError(ERROR_INVALID_PARAMETER);
   ASSERT_TRUE(::PostQueuedCompletionStatus(port_, 0, 0, nullptr));
   EXPECT_EQ(::GetLastError(), static_cast<DWORD>(WSAENOTSOCK));
   ::SetLastError(0);

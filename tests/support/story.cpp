@@ -130,7 +130,7 @@ void begin_seed(std::uint64_t seed) {
 }
 
 void fail(const std::string& what, const char* file, int line) {
-  Interrupted::no_more();  // an exception takes too many instructions
+  stand_still_no_more();  // an exception takes too many instructions
   {
     const std::string seen = last_seen();  // now: what cleans up after the failure changes it
     note_step(what.c_str(), true);
