@@ -77,11 +77,21 @@ std::string first_error(const std::string& output, const Workspace& workspace) {
   }
   if (first == lines.size()) return tail_of(output, kLines);
 
+  const auto is_of_another = [&](const std::string& line) {
+    return !progress_of(line).empty() || line.rfind("FAILED: ", 0) == 0 || line.rfind("ninja: ", 0) == 0 || line.find(" warning: ") != std::string::npos;
+  };
+  // An error in a template of the library: the student's own line stands above it, as the place that asked for it.
+  std::vector<std::string> shown;
+  for (std::size_t i = first; !first_is_students && i-- > 0 && shown.empty() && !is_of_another(lines[i]);) {
+    for (const Lab& lab : workspace.labs) {
+      const std::size_t at = lines[i].find(lab.student_file() + ":");
+      if (at != std::string::npos && lines[i].find(" required from ", at) != std::string::npos) shown.push_back(lines[i]);
+    }
+  }
+  for (std::size_t i = first; i < lines.size() && i < first + kLines && (i == first || !is_of_another(lines[i])); ++i) shown.push_back(lines[i]);
   std::string text;
   const std::string root = workspace.root.generic_string() + "/";
-  for (std::size_t i = first; i < lines.size() && i < first + kLines; ++i) {
-    std::string line = lines[i];
-    if (i > first && (!progress_of(line).empty() || line.rfind("FAILED: ", 0) == 0 || line.rfind("ninja: ", 0) == 0)) break;
+  for (std::string& line : shown) {
     for (std::size_t at; (at = line.find(root)) != std::string::npos;) line.erase(at, root.size());
     text += line + "\n";
   }

@@ -248,6 +248,10 @@ TEST(Story, OfABadAccessLeavesOutTheMemory) {
   EXPECT_NE(story.find("after it"), std::string::npos);
 }
 
+TEST(Story, TellsALineThatComesAgainOnce) {
+  EXPECT_EQ(story_of("story: 1. a\nx\nx\nx\ny\nx\n"), "1. a\nx\n... this line 2 times more ...\ny\nx\n");
+}
+
 TEST(Story, IsNeverEndless) { EXPECT_LT(story_of(result_of("Fake.PrintsWithoutEnd", 2).output).size(), 40'000u); }
 
 class Points : public testing::Test {
@@ -355,6 +359,11 @@ TEST(Build, ShowsTheStudentsErrorFirst) {
       "[1/3] Building a\nFAILED: a\nc++ -c a\n/there/solutions/lab01_accept/accept.cpp:1:1: error: theirs\n"
       "[2/3] Building b\nFAILED: b\n/there/lab01_accept/accept.cpp:7:3: error: yours\n    7 | x\n[3/3] Linking\n";
   EXPECT_EQ(first_error(output, workspace), "lab01_accept/accept.cpp:7:3: error: yours\n    7 | x\n");
+  const std::string in_a_template =
+      "[1/3] Building a\n/there/lab01_accept/accept.cpp:9:1:   required from here\n/usr/include/vector:1:1: error: no\n    1 | v\n"
+      "/there/lab01_accept/accept.cpp:8:1: warning: unused\n";
+  EXPECT_EQ(first_error(in_a_template, workspace),
+            "lab01_accept/accept.cpp:9:1:   required from here\n/usr/include/vector:1:1: error: no\n    1 | v\n");
 }
 
 #ifndef _WIN32
