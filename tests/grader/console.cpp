@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <sstream>
 
+#include "hints.h"
 #include "judge.h"
 #include "progress.h"
+#include "student_files.h"
 
 namespace grader {
 
@@ -66,7 +69,13 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     return "full points, and the last lab. Try it: ./lab run " + std::to_string(lab.number);
   }
   if (lab.problem == Problem::grader) return "this is a fault of the course, not yours.";
-  if (lab.problem == Problem::build) return "correct " + lab.file + ", then: " + again;
+  if (lab.problem == Problem::build) {
+    if (!workspace.has(lab.file)) return "./lab reset " + std::to_string(lab.number) + " brings the starter back";
+    const auto tells_of = [&](const std::string& text) { return lab.problem_text.find(text) != std::string::npos; };
+    const bool of_the_file = tells_of(lab.file) || tells_of("undefined reference") || workspace.platforms().front().name == "windows";  // MSVC has other words
+    if (!of_the_file) return "the error is not in " + lab.file + ". ./lab doctor says whether something is missing here";
+    return "correct " + lab.file + ", then: " + again;
+  }
   const TestResult* failure = first_failure(lab);
   if (failure == nullptr) return again;
   if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
@@ -118,7 +127,14 @@ std::string indented(std::string text, const Workspace& workspace) {
 void print_failure(const TestResult& test, const Workspace& workspace, const std::string& file) {
   std::printf("%s  %s%s", bold(test.name).c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str());
   if (!test.reason.empty() && test.verdict != Verdict::not_started) std::printf(": %s", test.reason.c_str());
-  std::printf("\n%s", indented(story_of(test.output, file), workspace).c_str());
+  std::string story;  // without what stands in it twice, or in the line above
+  std::set<std::string> told = {std::string(name_of(test.verdict)) + ": " + test.reason};
+  std::istringstream lines(story_of(test.output, file));
+  for (std::string line; std::getline(lines, line);) {
+    const bool may_come_once = line.rfind("rule: ", 0) == 0 || line.rfind("hang: ", 0) == 0;
+    if (!may_come_once || told.insert(line).second) story += line + "\n";
+  }
+  std::printf("\n%s", indented(story, workspace).c_str());
 }
 
 void print_lab(const LabResult& lab, const Report& report, const Workspace& workspace) {
@@ -132,6 +148,10 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
   } else if (const TestResult* failure = first_failure(lab)) {
     std::printf("\n");
     print_failure(*failure, workspace, lab.file);
+    if (failure->verdict != Verdict::not_started && failure->output.find("story: read: ") == std::string::npos) {  // it crashed
+      const std::vector<std::string> row = handout_row(read_text(workspace.root / lab.name / "README.md"), failure->name);
+      if (row.size() > 1) std::printf("    read: %s/README.md#what-failing-tests-mean; look at %s\n", lab.name.c_str(), row[1].c_str());
+    }
     if (failure->verdict != Verdict::not_started && failure->verdict != Verdict::grader_error) {
       std::printf("    replay: %s\n", replay_of(*failure, lab, report, workspace).c_str());
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <sstream>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -274,17 +275,30 @@ std::string todo_of(const std::string& output) {
 
 std::string story_of(const std::string& output, const std::string& own_file) {
   std::vector<std::string> kept;
-  std::size_t more = 0;
-  for (std::string line : lines_of(output, own_file)) {
-    if (is_noise(line) || (line.empty() && (kept.empty() || kept.back().empty()))) continue;
-    if (line.rfind("story: ", 0) == 0) line.erase(0, 7);
-    if (line.size() > kStoryWidth) line = line.substr(0, kStoryWidth) + " ...";
+  std::size_t more = 0, same = 0;
+  const auto keep = [&](const std::string& line) {
     kept.push_back(line);
     if (kept.size() > kStoryHead + 2 * kStoryTail) {
       kept.erase(kept.begin() + kStoryHead);
       ++more;
     }
+  };
+  const auto end_same = [&] {
+    if (same > 0) keep("... this line " + std::to_string(std::exchange(same, 0)) + " times more ...");
+  };
+  std::string last;
+  for (std::string line : lines_of(output, own_file)) {
+    if (is_noise(line) || (line.empty() && last.empty())) continue;
+    if (line.rfind("story: ", 0) == 0) line.erase(0, 7);
+    if (line.size() > kStoryWidth) line = line.substr(0, kStoryWidth) + " ...";
+    if (line == last) {
+      ++same;
+      continue;
+    }
+    end_same();
+    keep(last = line);
   }
+  end_same();
   while (!kept.empty() && kept.back().empty()) kept.pop_back();
   std::string story;
   for (std::size_t i = 0; i < kept.size(); ++i) {

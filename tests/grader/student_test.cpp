@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "child.h"
+#include "console.h"
 #include "diff.h"
 #include "doctor.h"
 #include "hints.h"
@@ -165,6 +166,39 @@ TEST_F(Student, OneHintMoreEachTime) {
   EXPECT_TRUE(has(text(), "    it waits for ever\n    Look at step 2."));
   std::ofstream(folder_.path() / "tests/grader/hints.json") << R"({"lab01_accept":{"1":["q1"]}})";
   EXPECT_THROW(hint(workspace_, options), GraderError);
+}
+
+TEST_F(Student, ACrashNamesThePlaceInTheHandout) {
+  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits for ever | step 2 |\n";
+  LabResult result;
+  result.number = 1;
+  result.name = lab().name;
+  result.file = lab().student_file();
+  result.tests.resize(1);
+  result.tests[0].name = "Lab01.Second";
+  result.tests[0].verdict = Verdict::crash;
+  const auto text = [&] { return said([&] { print_lab(result, {}, workspace_); return 0; }, 0); };
+  EXPECT_TRUE(has(text(), "    read: lab01_accept/README.md#what-failing-tests-mean; look at step 2\n")) << text();
+  result.tests[0].output = "story: 1. a\nhang: why\nstory: read: N1, there\n";
+  result.tests[0].verdict = Verdict::hang;
+  result.tests[0].reason = "why";
+  EXPECT_TRUE(has(text(), "hang: why\n    1. a\n    read: N1, there\n    replay: ")) << text();
+}
+
+TEST_F(Student, AFileThatIsNotBuiltHasANextStep) {
+  LabResult result;
+  result.number = 1;
+  result.name = lab().name;
+  result.file = lab().student_file();
+  result.problem = Problem::build;
+  const auto next = [&](const std::string& problem) {
+    result.problem_text = problem;
+    return said([&] { print_lab(result, {}, workspace_); return 0; }, 0);
+  };
+  EXPECT_TRUE(has(next("lab01_accept/accept.cpp:1:1: error: no\n"), "Next: correct lab01_accept/accept.cpp")) << next("");
+  EXPECT_TRUE(has(next("c++: fatal error: cannot execute 'as'\n"), "./lab doctor")) << next("");
+  fs::remove(file());
+  EXPECT_TRUE(has(next("lab01_accept/accept.cpp is not there\n"), "Next: ./lab reset 1")) << next("");
 }
 
 TEST_F(Student, ResetKeepsWhatWasWritten) {
