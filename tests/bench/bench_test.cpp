@@ -117,6 +117,7 @@ TEST(Versus, TheReferenceIsItsOwnEqual) {
   EXPECT_EQ(seen, 2u) << text_of("versus_test.txt");
   EXPECT_EQ(text_of("versus_test.svg").rfind("<svg ", 0), 0u);
 
+  EXPECT_EQ(std::system((bin / "lab_versus --wat >versus_test.txt 2>&1").string().c_str()), 2 << 8);  // bad usage, as with `lab` itself
   EXPECT_NE(run("/bin/true"), 0);
   EXPECT_NE(text_of("versus_test.txt").find("not measured: mine: the server does not listen; it has ended"), std::string::npos) << text_of("versus_test.txt");
 }

@@ -27,6 +27,7 @@ void progress(const std::string& what) {
 int main(int argc, char** argv) {
   CLI::App app{"Measures the labs. Every figure is the median of interleaved rounds of one run; compare figures of one "
                "run only."};
+  app.name("lab bench");
   bench::Settings settings;
   settings.bin = std::filesystem::canonical("/proc/self/exe").parent_path();
   std::vector<std::string> parts = {"echo", "pool", "memory", "buffers"};
@@ -41,7 +42,11 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingDirectory);
   app.add_option("--wine-run", settings.wine_run, "the runner for them (platform/windows/wine-run)")
       ->check(CLI::ExistingFile);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   if (settings.wine_bin.empty() != settings.wine_run.empty()) {
     std::fprintf(stderr, "error: --wine-bin and --wine-run go together\n");
     return 2;

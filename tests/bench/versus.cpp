@@ -85,7 +85,11 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", options.rounds, "rounds for each median")->check(CLI::Range(1, 99))->capture_default_str();
   app.add_option("--seconds", options.seconds, "seconds per server and round")->check(CLI::Range(0.1, 60.0))->capture_default_str();
   app.add_option("--svg", options.svg, "the file of the picture; it is build/bench/LAB.svg by default");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGINT, [](int) { stop = true; });
   rlimit files{};
