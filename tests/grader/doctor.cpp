@@ -50,10 +50,13 @@ Finding mingw() {  // its --version begins with its own name, which is full of n
   return judge_program("MinGW-w64", answer({"x86_64-w64-mingw32-g++-posix", "-dumpversion"}), {12}, "g++-mingw-w64-x86-64-posix", false);
 }
 
-Finding compiler() {
+std::string compiler_command() {
   const char* const chosen = std::getenv("CXX");
-  const std::string command = chosen != nullptr && *chosen != '\0' ? chosen : "c++";
-  const std::string output = answer({command, "--version"});
+  return chosen != nullptr && *chosen != '\0' ? chosen : "c++";
+}
+
+Finding compiler() {
+  const std::string output = answer({compiler_command(), "--version"});
   const bool clang = first_line(output).find("clang") != std::string::npos;
   return judge_program("C++ compiler", output, {clang ? 14 : 11}, "g++", true);
 }
@@ -75,13 +78,14 @@ constexpr Package kPackages[] = {
     {"Asio", "asio.hpp", "", "", "libasio-dev", false},
 };
 
-// Asks the compiler itself, so that every folder counts that it looks into.
+// Asks the compiler itself, so that every folder counts that it looks into. Without one: the folder of the packages.
 bool compiler_finds(const std::string& header) {
+  std::error_code ignored;
+  if (answer({compiler_command(), "--version"}).empty()) return fs::exists("/usr/include/" + header, ignored);
   const PrivateFolder folder;
   const fs::path file = folder.path() / "probe.cpp";
   std::ofstream(file) << "#if !__has_include(<" << header << ">)\n#error missing\n#endif\n";
-  const char* const chosen = std::getenv("CXX");
-  return !answer({chosen != nullptr && *chosen != '\0' ? chosen : "c++", "-std=c++20", "-fsyntax-only", file.string()}).empty();
+  return !answer({compiler_command(), "-std=c++20", "-fsyntax-only", file.string()}).empty();
 }
 
 Finding package(const Workspace& workspace, const Package& package) {
@@ -173,7 +177,7 @@ int print_findings(const std::vector<Finding>& findings) {
 int doctor(const Workspace& workspace) {
 #ifdef _WIN32
   (void)workspace;  // lab.cmd has found Visual Studio and vcpkg, or there would be no tool
-  (void)compiler, (void)package, (void)kPackages, (void)wine, (void)mingw, (void)sandbox;
+  (void)compiler, (void)package, (void)kPackages, (void)wine, (void)mingw, (void)sandbox, (void)compiler_command;
   return print_findings({program("CMake", "cmake", {3, 24}, "", true), program("Git", "git", {}, "", false), loopback()});
 #else
   std::vector<Finding> findings = {compiler(), program("CMake", "cmake", {3, 24}, "cmake", true),
@@ -184,6 +188,7 @@ int doctor(const Workspace& workspace) {
   findings.push_back(wine());
   findings.push_back(mingw());
   findings.push_back(sandbox());
+  findings.push_back(judge_program("unzip", answer({"unzip", "-v"}), {}, "unzip", false));
   return print_findings(findings);
 #endif
 }
