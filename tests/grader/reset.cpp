@@ -53,12 +53,13 @@ int reset(const Workspace& workspace, const std::string& number, bool yes) {
   }
   if (exists) {
     const fs::path backup = free_backup(file);
-    fs::copy_file(file, backup);  // throws: then nothing is lost
+    std::error_code error;
+    if (!fs::copy_file(file, backup, error)) throw UsageError(workspace.shown(backup) + " cannot be written, so nothing was changed");
     std::printf("what you wrote is in %s\n", workspace.shown(backup).c_str());
   }
   std::ofstream stream(file, std::ios::binary);
   stream << starter;
-  if (!stream.flush()) throw GraderError(lab.student_file() + " cannot be written");
+  if (!stream.flush()) throw UsageError(lab.student_file() + " cannot be written");
   std::printf("%s is the starter again\nNext: read %s/README.md, then: ./lab check %d\n", lab.student_file().c_str(), lab.name.c_str(), lab.number);
   return kExitFull;
 }
