@@ -6,12 +6,14 @@ setlocal
 cd /d "%~dp0" || exit /b 4
 set "LAB_ROOT=%CD%"
 if not defined LAB_BUILD_DIR set "LAB_BUILD_DIR=%CD%\build"
+for %%i in ("%LAB_BUILD_DIR%") do set "LAB_BUILD_DIR=%%~fi"
 if not exist "%LAB_BUILD_DIR%\log" mkdir "%LAB_BUILD_DIR%\log" || exit /b 4
 
 rem Visual Studio brings CMake and vcpkg; vcpkg.json names the libraries, which vcpkg then builds by itself.
-set "vswhere=%ProgramFiles(x86)%\Microsoft Visual Studio\Installer\vswhere.exe"
+rem The Build Tools alone will do, so all products are asked for; a later Visual Studio does not know the preset's generator.
+set "PATH=%PATH%;%ProgramFiles(x86)%\Microsoft Visual Studio\Installer"
 set "vs="
-if exist "%vswhere%" for /f "usebackq delims=" %%i in (`"%vswhere%" -latest -property installationPath`) do set "vs=%%i"
+for /f "usebackq delims=" %%i in (`vswhere -latest -products * -version "[17.0,18.0)" -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath 2^>nul`) do set "vs=%%i"
 where cmake >nul 2>nul || if defined vs set "PATH=%vs%\Common7\IDE\CommonExtensions\Microsoft\CMake\CMake\bin;%PATH%"
 if not defined VCPKG_ROOT if defined vs if exist "%vs%\VC\vcpkg\vcpkg.exe" set "VCPKG_ROOT=%vs%\VC\vcpkg"
 
@@ -36,6 +38,8 @@ if not exist "%folder%\CMakeCache.txt" (
   echo lab: configuring, once; vcpkg builds the libraries, which takes some minutes
   cmake --preset windows -B "%folder%" >"%LAB_BUILD_DIR%\log\configure-tool.log" 2>&1 || (
     echo lab: configuring failed; see %LAB_BUILD_DIR%\log\configure-tool.log
+    rem CMake leaves this file also when it fails; the next call must configure again.
+    del "%folder%\CMakeCache.txt" 2>nul
     exit /b 4
   )
 )
