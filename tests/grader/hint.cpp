@@ -12,14 +12,14 @@ namespace grader {
 
 namespace {
 
-// Lines of at most 100 columns. Lines of code are short already, and stay as they are.
+// Lines of at most 100 columns, or as the terminal has them. Lines of code are short already.
 std::string wrapped(const std::string& text) {
-  constexpr std::size_t kWidth = 100;
+  const std::size_t width = stdout_is_terminal() ? std::clamp<std::size_t>(terminal_width(), 30, 104) - 4 : 100;
   std::string result;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    while (line.size() > kWidth) {
-      const std::size_t space = line.rfind(' ', kWidth);
+    while (line.size() > width) {
+      const std::size_t space = line.rfind(' ', width);
       if (space == std::string::npos || space == 0) break;
       result += "    " + line.substr(0, space) + "\n";
       line.erase(0, space + 1);

@@ -15,14 +15,6 @@ namespace grader {
 
 namespace {
 
-std::size_t terminal_width() {
-#ifndef _WIN32
-  winsize size{};
-  if (::ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-#endif
-  return 80;
-}
-
 constexpr double kSecondsOfSilence = 60;  // a log is not a terminal: a line a minute
 
 void say(const std::string& line) {
@@ -43,6 +35,14 @@ bool stdout_is_terminal() {
 #else
   return ::isatty(1) != 0;
 #endif
+}
+
+std::size_t terminal_width() {
+#ifndef _WIN32
+  winsize size{};
+  if (::ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+#endif
+  return 80;
 }
 
 bool stdin_is_terminal() {

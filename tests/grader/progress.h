@@ -12,6 +12,7 @@ namespace grader {
 
 bool stdout_is_terminal();
 bool stdin_is_terminal();
+std::size_t terminal_width();  // in columns; 80 when there is no telling
 void enable_terminal();  // Windows: makes the console understand escape sequences
 
 // Text in colour: on a terminal, and unless NO_COLOR is set. Else the text as it is.
