@@ -240,11 +240,13 @@ TEST(Story, OfManySeedsIsThatOfTheLast) {
 TEST(Story, OfABadAccessLeavesOutTheMemory) {
   const std::string output =
       "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x60\nREAD of size 8 at 0x60 thread T3\n"
-      "    #0 0x55d in lab::f() /there/lab04_worker/worker.cpp:9\nSUMMARY: AddressSanitizer: heap-use-after-free\n"
+      "    #0 0x55d in lab::f() /there/lab04_worker/worker.cpp:9\n"
+      "    #1 0x55e in testing::Test::Run() /usr/src/googletest/src/gtest.cc:2\nSUMMARY: AddressSanitizer: heap-use-after-free\n"
       "Shadow bytes around the buggy address:\n  0x0c: fa fa\n==7==ABORTING\nafter it\n";
   const std::string story = story_of(output, "lab04_worker/worker.cpp");
   EXPECT_NE(story.find("in lab04_worker/worker.cpp:\nREAD of size 8 at 0x60 thread T3\n    #0 lab::f() /there"), std::string::npos) << story;
   EXPECT_EQ(story.find("Shadow"), std::string::npos);
+  EXPECT_EQ(story.find("testing::"), std::string::npos);
   EXPECT_NE(story.find("after it"), std::string::npos);
 }
 

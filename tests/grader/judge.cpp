@@ -127,8 +127,9 @@ std::vector<std::string> arrange_report(const std::vector<std::string>& report, 
       headed = true;
       own.push_back(line);
     }
-    const bool of_the_library = is_frame(line) && line.find(" /usr/include/") != std::string::npos;
-    if (!of_the_library) rest.push_back(line);
+    const auto is_in = [&](const char* folder) { return line.find(folder) != std::string::npos; };
+    const bool of_a_library = is_frame(line) && (is_in(" /usr/include/") || is_in("/googletest") || is_in(" ../csu/") || is_in(" ../sysdeps/"));
+    if (!of_a_library) rest.push_back(line);
   }
   std::vector<std::string> arranged = {report.front()};
   if (!own.empty()) arranged.push_back("in " + own_file + ":");
