@@ -185,6 +185,18 @@ TEST_F(Student, ACrashNamesThePlaceInTheHandout) {
   EXPECT_TRUE(has(text(), "hang: why\n    1. a\n    read: N1, there\n    replay: ")) << text();
 }
 
+TEST_F(Student, TheNextStepIsTheFirstOpenTodo) {
+  LabResult result;
+  result.number = 1;
+  result.name = lab().name;
+  result.file = lab().student_file();
+  result.tests.resize(1);
+  result.tests[0].verdict = Verdict::not_started;
+  result.tests[0].output = "not started: lab01 TODO 2\n";
+  const std::string text = said([&] { print_lab(result, {}, workspace_); return 0; }, 0);
+  EXPECT_TRUE(has(text, "Next: open lab01_accept/accept.cpp at TODO 1 ")) << text;
+}
+
 TEST_F(Student, AFileThatIsNotBuiltHasANextStep) {
   LabResult result;
   result.number = 1;
