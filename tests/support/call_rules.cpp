@@ -110,7 +110,7 @@ void CallRules::begin() {
   active_ = true;
   broken_.clear();
   last_number_ = 0;
-  last_client_ = 0;
+  last_client_ = last_listener_ = 0;
   in_flight_.clear();
   sockets_.clear();
   ports_.clear();
@@ -130,7 +130,7 @@ void CallRules::next_seed() {
   std::erase_if(ports_, [](const auto& entry) { return !entry.second; });
   peers_.clear();
   last_number_ = 0;
-  last_client_ = 0;
+  last_client_ = last_listener_ = 0;
   if (std::all_of(threads_.begin(), threads_.end(), [](const ThreadSeen& thread) { return thread.gone || thread.index == 0; })) last_thread_ = 0;
   timeline_.restart();
 }
@@ -192,7 +192,7 @@ std::string CallRules::describe(const PostedOperation& op) const {
 
 // --- Sockets and ports -----------------------------------------------------------------------------------------------
 
-void CallRules::opened(SOCKET socket) {
+void CallRules::opened(SOCKET socket, bool accepted) {
   std::uint16_t port = 0;
   sockaddr_in address{};
   int size = sizeof address;
@@ -201,19 +201,13 @@ void CallRules::opened(SOCKET socket) {
   }
   std::lock_guard lock(mutex_);
   SocketState& state = sockets_[socket] = {};  // on Windows a closed socket's handle is used again
-  state.client = ++last_client_;
+  state.listens = !accepted;
+  state.client = accepted ? ++last_client_ : ++last_listener_;
   state.peer_port = port;
   if (!timeline_.recording() || port == 0) return;
   if (ThreadSeen& mine = me(); mine.inside) mine.bar.facts.client = state.client;
   const std::uint64_t sent = peers_.contains(port) ? peers_[port].sent : 0;
   timeline_.moment_of_client(state.client, ("is accepted" + (sent == 0 ? "" : ", and has sent " + plural(sent, "byte"))).c_str());
-}
-
-void CallRules::listening(SOCKET socket) {
-  std::lock_guard lock(mutex_);
-  const auto found = sockets_.find(socket);
-  if (found == sockets_.end() || found->second.listens) return;
-  found->second.listens = true;
 }
 
 void CallRules::closing(SOCKET socket) {
@@ -552,11 +546,12 @@ std::string CallRules::last_seen() const {
             "; " + plural(thread.calls, "call") + " so far\n";
     if (thread.index == 0) continue;
     const bool waits = thread.call == Call::GetQueuedCompletionStatus || thread.call == Call::GetQueuedCompletionStatusEx;
+    const bool waited_long = Clock::now() - thread.when > std::chrono::seconds(2);
     if (thread.inside && waits) ++in_wait;
-    if (thread.inside && thread.call == Call::accept) ++in_accept;
+    if (thread.inside && thread.call == Call::accept && waited_long) ++in_accept;
     if (thread.calls > 20000 && busy.empty()) busy = who + " makes call after call, the last was " + call;
     if (!thread.inside && thread.call == Call::PostQueuedCompletionStatus) poster = who;
-    if (!thread.inside && Clock::now() - thread.when > std::chrono::seconds(2) && lost.empty()) {
+    if (!thread.inside && waited_long && lost.empty()) {
       lost = who + " did not come back since its " + call + ": it waits for a lock, or goes round in a loop";
     }
   }

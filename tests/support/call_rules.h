@@ -40,9 +40,9 @@ struct PostedOperation {
 };
 
 struct SocketState {
-  unsigned client = 0;  // counts up from 1 in each test: "client 3"
+  unsigned client = 0;  // counts up from 1 in each test: "client 3", or "listener 1"
   bool open = true;
-  bool listens = false;
+  bool listens = false;  // or will: it was made, not accepted
   bool associated = false;
   std::uint16_t peer_port = 0;
   unsigned receives_out = 0;
@@ -68,8 +68,7 @@ class CallRules {
   std::string last_seen() const;
 
   // Calls, in the order of their life.
-  void opened(SOCKET socket);
-  void listening(SOCKET socket);
+  void opened(SOCKET socket, bool accepted);
   void closing(SOCKET socket);
   void port_opened(HANDLE port);
   void port_closing(HANDLE port);
@@ -138,6 +137,7 @@ class CallRules {
   std::string broken_;
   std::uint64_t last_number_ = 0;
   unsigned last_client_ = 0;
+  unsigned last_listener_ = 0;
   std::map<OVERLAPPED*, PostedOperation> in_flight_;
   std::map<SOCKET, SocketState> sockets_;
   std::map<HANDLE, bool> ports_;  // true: open

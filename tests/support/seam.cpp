@@ -210,12 +210,11 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
   visit.outcome.failed = result == failure_of<call, Result>();
   if constexpr (call == Call::send || call == Call::recv) visit.outcome.bytes = result;
   if constexpr (call == Call::socket || call == Call::WSASocketW || call == Call::accept) {
-    if (result != INVALID_SOCKET) note([&] { call_rules().opened(result); });
+    if (result != INVALID_SOCKET) note([&] { call_rules().opened(result, call == Call::accept); });
   }
   if constexpr (call == Call::CreateIoCompletionPort) {
     if (std::get<1>(arguments) == nullptr) last_concurrency = std::get<3>(arguments);
   }
-  if constexpr (call == Call::listen) note([&] { call_rules().listening(std::get<0>(arguments)); });
   if constexpr (call == Call::CreateIoCompletionPort) {
     const HANDLE file = std::get<0>(arguments);
     const HANDLE port = std::get<1>(arguments);
@@ -498,7 +497,7 @@ std::string last_seen() { return call_rules().last_seen(); }
 
 void adopt_socket(SOCKET server_side) {
   const OutOfSight hidden;
-  call_rules().opened(server_side);
+  call_rules().opened(server_side, true);
 }
 void note_client_sent(std::uint16_t port, std::size_t bytes) {
   const OutOfSight hidden;
