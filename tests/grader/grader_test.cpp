@@ -410,14 +410,27 @@ TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
   const auto refused = [](const std::string& nm) { return check_symbols(nm).refused; };
   EXPECT_EQ(refused("_ZN3lab11accept_loopEv T 0 10\n_ZNSt6vectorIiE4pushEv W 0 10\n_ZN3lab1fEv t 0 4\nmemcpy U\nhelper t 0 1\n"), "");
   for (const std::string nm : {"main T 0 10", "strcmp W 0 10", "_ZN7testing4InitEv T 0 1", "_Znwm T 0 1", "_ZN3lab1fEv i 0 1", "fopen U", "_exit U", "kill U", "_ZNSt13runtime_errorC2ERKSs T 0 9",
-                               "_ZNSt13basic_filebufIcSt11char_traitsIcEE4openEPKcSt13_Ios_Openmode U", "_ZN7testing8UnitTest3RunEv U"}) {
+                               "_ZNSt13basic_filebufIcSt11char_traitsIcEE4openEPKcSt13_Ios_Openmode U", "_ZN7testing8UnitTest3RunEv U", "_ZNSt12__basic_fileIcE4openEPKcSt13_Ios_Openmodei U", "__open U", "__open_2 U",
+                               "_IO_fopen U", "wordexp U", "execveat U", "__lsan_disable U", "__sanitizer_set_report_path U", "AnnotateIgnoreReadsBegin U",
+                               "__tsan_acquire U", "__asan_default_options T 0 1"}) {
     EXPECT_NE(refused(nm + "\n"), "") << nm;
   }
+  for (const std::string name : {"memcpy", "__memcpy_chk", "__isoc99_sscanf", "__printf_chk", "__tsan_read8", "__asan_report_load8", "__ubsan_handle_add_overflow_abort",
+                                 "__cxa_throw", "__udivti3", "pthread_create", "strtol", "_ZSt4cout", "DW.ref.__gxx_personality_v0"}) {
+    EXPECT_EQ(refused(name + " U\n"), "") << name;
+  }
   EXPECT_EQ(check_symbols("exit U\n").notes.size(), 1u);
-  EXPECT_EQ(refused("_ZSt4swapIiEvRT_S1_ W 0 9\n"), "");
+  EXPECT_EQ(refused("_ZSt4swapIiEvRT_S1_ W 0 9\n_ZnwmPv W 0 9\n"), "");
   EXPECT_EQ(check_assembler("\t.text\n\t.type\tf, @function\n\t.section\t.rodata\n\t.type\tx, @object\n"), "");
   EXPECT_NE(check_assembler("\t.text\n#APP\n\tsyscall\n"), "");
-  EXPECT_NE(check_assembler("\t.section\t.text.x,\"ax\",@progbits\n\t.type\tx, @object\n"), "");
+  EXPECT_NE(check_assembler("\t.section\t.text.x,\"ax\",@progbits\nx:\t.long\t5\n"), "");
+  EXPECT_EQ(check_assembler("\t.section\t.text.\xed\x95\x9c,\"axG\",@progbits,f,comdat\n\t.type\tan_object, @function\n\t.p2align 4,,10\n\tjmp .L2 # ; a remark\n"
+                            "\t.section\t.rodata.str1.1,\"aMS\",@progbits,1\n.LC0:\n\t.string\t\"int 3; syscall\"\n"), "");
+  // What a label or the name of a section can bring along.
+  for (const std::string text : {"\tmovl\ty\n\tSYSCALL\n", "\tmovl\ty; ret\n", "\t.incbin\t\"x\"\n", "f:\tint\t$0x80\n", "\t.text\n\t.byte\t15,5\n", "\tmovl syscall/**/\n",
+                                 "\t.section\ta@b,\"ax\",@progbits#,\"aw\"\n", "\t.section\t.a,\"ax\",@progbits\n\t.data\n\t.section\t.a\n\t.quad\t1\n"}) {
+    EXPECT_NE(check_assembler(text), "") << text;
+  }
 }
 
 TEST(Grade, OnlyTheLabsOwnFunctionsLeaveTheObject) {

@@ -1,0 +1,2 @@
+// What the compiler was started with.
+#include "/proc/self/environ"

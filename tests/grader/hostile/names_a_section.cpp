@@ -1,0 +1,6 @@
+// The name of a section goes there, too: this data would be code.
+[[gnu::section("a@b,\"ax\",@progbits#")]] extern const unsigned char kCode[] = {0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 5};
+static const bool done = [] {
+  reinterpret_cast<void (*)()>(reinterpret_cast<unsigned long>(&kCode))();
+  return true;
+}();

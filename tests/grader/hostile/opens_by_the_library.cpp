@@ -1,0 +1,7 @@
+// What a file stream is made of.
+#include <fstream>
+static const bool done = [] {
+  std::__basic_file<char> file(nullptr);
+  char text[16];
+  return file.open("/proc/self/cmdline", std::ios::in) != nullptr && file.xsgetn(text, sizeof text) > 0;
+}();
