@@ -128,8 +128,12 @@ FilledGradebook fill(const Gradebook& gradebook, const ClassReport& report) {
     if (found.size() == 1) of_row[found[0]].push_back(&grade);
     else filled.notes.push_back("the submission " + grade.name + (found.empty() ? " is of no student in the gradebook" : " may be of " + std::to_string(found.size()) + " students; none is filled"));
   }
+  std::set<std::size_t> later;  // an interruption left these
+  for (const std::string& name : report.missing) {
+    for (const std::size_t row : rows_of(name, rows, columns)) later.insert(row);
+  }
   for (std::size_t i = 1; i < rows.size(); ++i) {
-    if (is_number(text_of(rows[i], columns.id)) && of_row.count(i) == 0) filled.notes.push_back("the student " + text_of(rows[i], columns.student) + " has no submission");
+    if (is_number(text_of(rows[i], columns.id)) && of_row.count(i) == 0 && later.count(i) == 0) filled.notes.push_back("the student " + text_of(rows[i], columns.student) + " has no submission");
   }
 
   std::map<std::size_t, std::pair<std::size_t, std::string>> cells;  // by where they begin

@@ -179,6 +179,16 @@ TEST(Pages, OfTheClassTellWhatIsMissed) {
   EXPECT_TRUE(has(page, "students/" + file_stem("ann") + ".html"));
 }
 
+TEST(Pages, OfAStudentLeadFromATestToItsCard) {
+  ClassReport report;
+  const Grade grade = grade_of("ann", {lab_with({Verdict::passed, Verdict::wrong, Verdict::not_run})});
+  const std::string page = html_of(StudentPage{report, grade, "/there", {}});
+  EXPECT_TRUE(has(page, "<a href=\"#Lab01.T2\">Lab01.T2</a>")) << page;
+  EXPECT_TRUE(has(page, "id=\"Lab01.T2\""));
+  EXPECT_FALSE(has(page, "#Lab01.T1\""));
+  EXPECT_FALSE(has(page, "#Lab01.T3\""));
+}
+
 TEST(Pages, AreFilesWithNamesOfOurs) {
   EXPECT_EQ(file_stem("../<b>\n").substr(0, 8), "___" "_b__-");
   EXPECT_NE(file_stem("a b"), file_stem("a_b"));
@@ -308,6 +318,8 @@ TEST_F(Canvas, OnlyTheCellsOfALabChange) {
   expected.replace(expected.find("A,7,,3,"), 7, "A,100,,0,");
   EXPECT_EQ(result.csv, expected);
   EXPECT_TRUE(noted(result, "Test, Student has no submission"));
+  report_.missing = {"13"};  // an interruption left it
+  EXPECT_FALSE(noted(filled(), "Test, Student has no submission"));
 }
 
 TEST_F(Canvas, NobodyIsGuessed) {

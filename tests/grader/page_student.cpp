@@ -47,13 +47,17 @@ std::string card_of(const TestResult& original, const LabResult& lab, const Stud
   body = element("dl", "", "\n" + body);
   if (!card.rest.empty()) body += element("pre", "", html(card.rest));
   if (const std::optional<Timeline> timeline = parse_timeline(test.timeline)) body += html_timeline(*timeline);
-  return "<details class=\"card\"" + std::string(open ? " open" : "") + "><summary><b>" + html(test.name, 200) + "</b> " + verdict_of(test) + "</summary>\n" + body + "</details>\n";
+  return "<details class=\"card\" id=\"" + html(test.name, 200) + "\"" + std::string(open ? " open" : "") + "><summary><b>" + html(test.name, 200) + "</b> " + verdict_of(test) + "</summary>\n" + body + "</details>\n";
 }
+
+bool has_card(const TestResult& test) { return !test.passed() && test.verdict != Verdict::not_run; }
 
 std::string tests_of(const LabResult& lab) {
   std::string rows;
   for (const TestResult& test : lab.tests) {
-    rows += "<tr>" + element("td", "n", std::to_string(test.earned()) + "/" + std::to_string(test.points)) + element("td", "name", html(test.name, 200)) +
+    const std::string name = html(test.name, 200);
+    rows += "<tr>" + element("td", "n", std::to_string(test.earned()) + "/" + std::to_string(test.points)) +
+            element("td", "name", has_card(test) ? "<a href=\"#" + name + "\">" + name + "</a>" : name) +
             element("td", "", verdict_of(test)) + element("td", "n dim", in_seconds(test.seconds)) + "</tr>\n";
   }
   return "<table><thead><tr><th class=\"n\">points</th><th>test</th><th>verdict</th><th class=\"n\">time</th></tr></thead><tbody>\n" + rows + "</tbody></table>\n";
@@ -65,7 +69,7 @@ std::string section_of(const LabResult& lab, const StudentPage& page) {
   if (!lab.tests.empty()) body += tests_of(lab);
   bool first = true;
   for (const TestResult& test : lab.tests) {
-    if (test.passed() || test.verdict == Verdict::not_run) continue;
+    if (!has_card(test)) continue;
     body += card_of(test, lab, page, first);
     first = false;
   }
