@@ -1,9 +1,8 @@
 #include "archive.h"
 
 #include <algorithm>
+#include <cctype>
 #include <sstream>
-
-#include "submission.h"
 
 namespace grader {
 
@@ -13,17 +12,20 @@ namespace {
 
 constexpr std::size_t kMostNames = 5000;
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 }  // namespace
 
+std::string archive_end(const fs::path& path) {
+  std::string name = path.filename().string();
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string end : {".zip", ".tar.gz", ".tgz", ".tar"}) {
+    if (name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0) return end;
+  }
+  return "";
+}
+
 bool is_archive(const fs::path& path) {
-  const std::string name = path.filename().string();
   std::error_code error;
-  const bool known = ends_with(name, ".zip") || ends_with(name, ".tar.gz") || ends_with(name, ".tgz") || ends_with(name, ".tar");
-  return known && fs::is_regular_file(fs::symlink_status(path, error));
+  return !archive_end(path).empty() && fs::is_regular_file(fs::symlink_status(path, error));
 }
 
 std::string refuse_names(const std::string& list) {

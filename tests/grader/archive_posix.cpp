@@ -26,7 +26,7 @@ std::string unpack(const fs::path& archive, const std::vector<Lab>& labs, const 
   fs::permissions(into, fs::perms::all);
   // Strangers' names never come near a command line: the archive is read under one of ours.
   const PrivateFolder own;
-  const bool zip = archive.extension() == ".zip";
+  const bool zip = archive_end(archive) == ".zip";
   const fs::path copy = own.path() / (zip ? "archive.zip" : "archive.tar");
   fs::copy_file(archive, copy, error);
   if (error) return "it cannot be read";

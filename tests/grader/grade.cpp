@@ -40,7 +40,9 @@ class Grader {
  public:
   Grader(const Workspace& workspace, const GradeOptions& options) : workspace_(workspace), options_(options) {
     if (options.gradescope.empty()) {
-      submissions_ = find_submissions(options.paths, workspace.labs);
+      std::vector<std::string> left_out;
+      submissions_ = find_submissions(options.paths, workspace.labs, &left_out);
+      for (const std::string& name : left_out) std::printf("no submission: %s is no folder, .zip or .tar.gz\n", plain_line(name).c_str());
     } else {
       if (options.paths.size() != 1 || !fs::is_directory(options.paths[0])) throw UsageError("--gradescope takes one folder, a submission");
       submissions_ = {{"submission", fs::absolute(options.paths[0])}};  // also when nothing of use is in it

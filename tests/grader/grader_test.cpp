@@ -537,6 +537,11 @@ TEST(Grade, AClassAndASubmissionAreToldApart) {
   EXPECT_EQ(found("class/bob/").at(0).name, "bob");
   EXPECT_THROW(found("none"), UsageError);
   EXPECT_THROW(found("class/eve"), UsageError);
+  for (const std::string name : {"bob.tar.gz", "bob.ZIP", "may.Zip", "may.rar"}) file("class/" + name);
+  std::vector<std::string> left_out, names;
+  for (const Submission& one : find_submissions({(folder.path() / "class").string()}, labs, &left_out)) names.push_back(one.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"ann", "bob", "bob.ZIP", "bob.tar.gz", "eve", "may"}));
+  EXPECT_EQ(left_out, (std::vector<std::string>{"may.rar", "notes.txt"}));
 }
 #endif
 

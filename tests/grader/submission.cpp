@@ -85,16 +85,13 @@ std::string copy_plain(const fs::path& from, const fs::path& to) {
 }
 
 std::string name_of_source(const fs::path& path) {
-  std::string name = path.filename().string();
-  for (const std::string end : {".zip", ".tar.gz", ".tgz", ".tar"}) {
-    if (name.size() > end.size() && name.substr(name.size() - end.size()) == end) return name.substr(0, name.size() - end.size());
-  }
-  return name;
+  const std::string name = path.filename().string();
+  return name.substr(0, name.size() - (is_archive(path) ? archive_end(path).size() : 0));
 }
 
 }  // namespace
 
-std::vector<Submission> find_submissions(const std::vector<std::string>& paths, const std::vector<Lab>& labs) {
+std::vector<Submission> find_submissions(const std::vector<std::string>& paths, const std::vector<Lab>& labs, std::vector<std::string>* left_out) {
   std::vector<Submission> found;
   const auto add = [&](const fs::path& path) { found.push_back({name_of_source(path), path}); };
   for (const std::string& text : paths) {
@@ -119,14 +116,17 @@ std::vector<Submission> find_submissions(const std::vector<std::string>& paths, 
     }
     const std::size_t before = found.size();
     for (const fs::path& entry : entries_of(path)) {
-      if (entry.filename().string()[0] != '.' && (is_real_folder(entry) || is_archive(entry))) add(entry);
+      if (entry.filename().string()[0] == '.') continue;
+      if (is_real_folder(entry) || is_archive(entry)) add(entry);
+      else if (left_out != nullptr) left_out->push_back(entry.filename().string());
     }
     if (found.size() == before) throw UsageError("'" + text + "' has no student's file, and no folder or archive with one");
   }
   if (found.size() > kMostSubmissions) throw UsageError("more than 10000 submissions; give it a part of them");
   std::set<std::string> names;
   for (Submission& submission : found) {
-    const std::string name = submission.name;
+    if (names.insert(submission.name).second) continue;
+    const std::string name = submission.name = submission.source.filename().string();
     for (int i = 2; !names.insert(submission.name).second; ++i) submission.name = name + "-" + std::to_string(i);
   }
   return found;

@@ -17,8 +17,10 @@ struct Submission {
 };
 
 // The submissions that the paths name: each is one, or a class (a folder of them), in alphabetical order.
-// Throws UsageError when a path is not there or has nothing in it. Names that occur twice get a number.
-std::vector<Submission> find_submissions(const std::vector<std::string>& paths, const std::vector<Lab>& labs);
+// Throws UsageError when a path is not there or has nothing in it. A name that occurs twice gets the end of its
+// archive, or a number. `left_out`: what lies in a class and is no submission.
+std::vector<Submission> find_submissions(const std::vector<std::string>& paths, const std::vector<Lab>& labs,
+                                         std::vector<std::string>* left_out = nullptr);
 
 struct Collected {
   std::map<int, std::filesystem::path> files;  // by the lab's number
@@ -30,7 +32,5 @@ struct Collected {
 // An archive is unpacked in the sandbox; one that is too large, has too many entries, absolute names or `..` is refused.
 Collected collect(const Submission& submission, const std::vector<Lab>& labs, const Sandbox& sandbox,
                   const std::filesystem::path& into);
-
-bool is_archive(const std::filesystem::path& path);
 
 }  // namespace grader
