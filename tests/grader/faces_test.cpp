@@ -166,14 +166,15 @@ TEST(Pages, OfTheClassTellWhatIsMissed) {
   report.labs = {"lab01_accept"};
   LabResult broken = lab_with({Verdict::passed, Verdict::wrong});
   broken.tests[1].rule = "one_recv";
+  broken.tests[1].reason = "two receives";
   LabResult missing = lab_with({});
   missing.problem = Problem::missing;
   report.grades = {grade_of("ann", {broken}), grade_of("bob", {broken}), grade_of("eve", {lab_with({Verdict::passed, Verdict::passed})}), grade_of("may", {missing})};
   report.missing = {"zoe"};
   const std::string page = html_of(report);
-  EXPECT_TRUE(has(page, "<td class=\"n\">2</td><td class=\"name\">one_recv</td>")) << page;
+  EXPECT_TRUE(has(page, "<td class=\"n\">2</td><td class=\"name\">one_recv<br><small>two receives</small></td>")) << page;
   EXPECT_TRUE(has(page, "<td class=\"n\">2 of 3</td><td class=\"name\">Lab01.T2</td><td class=\"name dim\">wrong x2</td>"));
-  EXPECT_TRUE(has(page, "mean of those handed in</th><td class=\"n\">66.7</td><td class=\"n\">50.0</td>"));
+  EXPECT_TRUE(has(page, "mean of those handed in</th><td class=\"n\">66.7</td><td class=\"n\">66.7</td>"));
   EXPECT_TRUE(has(page, "median</th><td class=\"n\">50.0</td><td class=\"n\">50.0</td>"));
   EXPECT_TRUE(has(page, "Not graded yet: 1"));
   EXPECT_TRUE(has(page, "students/" + file_stem("ann") + ".html"));

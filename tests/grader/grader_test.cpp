@@ -486,7 +486,11 @@ TEST(Grade, ItsReportsHoldStrangersText) {
   grade.labs = {lab};
   report.grades = {grade};
   EXPECT_EQ(to_csv(report), "name,lab01_accept,total,notes\n\"'=<b>?\"\"\xff?\",0,0,\"'@note, with a comma; \"\n");
-  EXPECT_NE(to_junit(report).find("&lt;b&gt;&#10;&quot;??"), std::string::npos);
+  EXPECT_NE(to_junit(report).find("=&lt;b&gt;&#10;&quot;\\xff\\u{1b}"), std::string::npos);
+  report.grades[0].name = "김철수";
+  EXPECT_NE(to_junit(report).find("\"김철수.lab01_accept\""), std::string::npos);
+  EXPECT_EQ(plain_line("김철수", 4), "김철...");
+  EXPECT_EQ(plain_line(std::string(50, '\x80'), 4).size(), 10u);
   const std::optional<Grade> again = grade_from_json(to_json(grade));
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->labs.at(0).tests.at(0).verdict, Verdict::wrong);

@@ -41,13 +41,14 @@ std::string points_table(const ClassReport& report) {
   for (const std::string& lab : report.labs) head += element("th", "n", html(lab.substr(0, 5)));
   std::vector<std::vector<int>> points(report.labs.size() + 1);  // of those that were handed in; the last: totals
   for (const Grade& grade : report.grades) {
+    const bool any = std::any_of(grade.labs.begin(), grade.labs.end(), [](const LabResult& lab) { return lab.problem != Problem::missing; });
     rows += "<tr>" + element("td", "name", link(grade.name));
     for (std::size_t i = 0; i < grade.labs.size() && i < report.labs.size(); ++i) {
       rows += cell(grade.labs[i]);
       if (grade.labs[i].problem != Problem::missing && grade.labs[i].problem != Problem::grader) points[i].push_back(grade.labs[i].earned());
     }
     rows += element("td", "n", "<b>" + std::to_string(grade.earned()) + "</b>") + "</tr>\n";
-    points.back().push_back(grade.earned());
+    if (any) points.back().push_back(grade.earned());
   }
   std::string means = "<th>mean of those handed in</th>", medians = "<th>median</th>", counts = "<th>handed in</th>";
   for (const std::vector<int>& of_lab : points) {
@@ -62,9 +63,10 @@ std::string points_table(const ClassReport& report) {
 // What is missed, and by whom. The most often missed comes first.
 class Missed {
  public:
-  void add(const std::string& what, const std::string& who, const std::string& how) {
+  void add(const std::string& what, const std::string& who, const std::string& how, const std::string& example = "") {
     who_[what].insert(who);
     ++how_[what][how];
+    example_.emplace(what, example);
   }
   bool empty() const { return who_.empty(); }
   // `of`: how many could miss it.
@@ -83,7 +85,7 @@ class Missed {
       if (ways > kMostWays) hows += " and " + std::to_string(ways - kMostWays) + " more";
       const auto all = of.find(order[i]);
       rows += "<tr>" + element("td", "n", std::to_string(who_.at(order[i]).size()) + (all == of.end() ? "" : " of " + std::to_string(all->second))) +
-              element("td", "name", html(order[i], 100)) + element("td", "name dim", hows) + "</tr>\n";
+              element("td", "name", html(order[i], 100) + (example_.at(order[i]).empty() ? "" : "<br><small>" + html(example_.at(order[i]), 200) + "</small>")) + element("td", "name dim", hows) + "</tr>\n";
     }
     const std::string more = order.size() > kMost ? element("p", "dim", std::to_string(order.size() - kMost) + " more are missed by fewer.") : "";
     return "<div class=\"wide\"><table><thead><tr><th class=\"n\">students</th><th>" + title + "</th><th>" + detail + "</th></tr></thead><tbody>\n" + rows + "</tbody></table></div>" + more + "\n";
@@ -92,6 +94,7 @@ class Missed {
  private:
   std::map<std::string, std::set<std::string>> who_;
   std::map<std::string, std::map<std::string, std::size_t>> how_;
+  std::map<std::string, std::string> example_;  // the first
 };
 
 std::string missed_of(const ClassReport& report) {
@@ -103,7 +106,7 @@ std::string missed_of(const ClassReport& report) {
         ++taken[test.name];
         if (test.passed()) continue;
         tests.add(test.name, grade.name, name_of(test.verdict));
-        if (!test.rule.empty()) rules.add(test.rule, grade.name, test.name);
+        if (!test.rule.empty()) rules.add(test.rule, grade.name, test.name, test.reason);
       }
     }
   }

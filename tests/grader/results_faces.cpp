@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "html.h"
 #include "points.h"
 #include "progress.h"
 #include "results.h"
@@ -27,24 +28,26 @@ std::string csv_cell(const std::string& text) {
   return "\"" + cell + "\"";
 }
 
-// XML 1.0 has no way to write most control characters; bytes that are no ASCII become "?".
+// What HTML may hold, XML may, too. A line's end would be lost in an attribute.
 std::string xml(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    const unsigned char byte = static_cast<unsigned char>(c);
-    if (c == '&') result += "&amp;";
-    else if (c == '<') result += "&lt;";
-    else if (c == '>') result += "&gt;";
-    else if (c == '"') result += "&quot;";
-    else if (c == '\n') result += "&#10;";
-    else result += byte < 32 || byte > 126 ? '?' : c;
-  }
+  std::string result = html(text, std::string::npos);
+  for (std::size_t at = 0; (at = result.find('\n', at)) != std::string::npos; at += 5) result.replace(at, 1, "&#10;");
   return result;
 }
 
-std::string padded(std::string text, std::size_t width) {
-  text.resize(std::max(text.size(), width), ' ');
-  return text;
+// On a terminal; Hangul, kanji and the like are two wide.
+std::size_t columns(const std::string& text) {
+  std::size_t count = 0;
+  for (const char c : text) {
+    const unsigned char byte = static_cast<unsigned char>(c);
+    const bool wide = (byte >= 0xe3 && byte <= 0xed) || byte == 0xef || byte >= 0xf0;
+    count += wide ? 2 : byte >> 6 == 2 ? 0 : 1;
+  }
+  return count;
+}
+
+std::string padded(const std::string& text, std::size_t width) {
+  return text + std::string(width > columns(text) ? width - columns(text) : 0, ' ');
 }
 
 std::string right(const std::string& text, std::size_t width) { return std::string(width > text.size() ? width - text.size() : 0, ' ') + text; }
@@ -54,8 +57,9 @@ std::string right(const std::string& text, std::size_t width) { return std::stri
 std::string plain_line(const std::string& text, std::size_t most) {
   std::string line;
   for (const char c : text) {
-    if (line.size() >= most) return line + "...";
     const unsigned char byte = static_cast<unsigned char>(c);
+    const bool within = byte >> 6 == 2 && line.size() < most + 3;  // a character of more than one byte is not cut
+    if (line.size() >= most && !within) return line + "...";
     line += byte < 32 || byte == 127 ? '?' : c;
   }
   return line;
@@ -110,7 +114,7 @@ std::string to_junit(const ClassReport& report) {
 void print_class(const ClassReport& report) {
   constexpr std::size_t kWidest = 32;
   std::size_t width = 10;
-  for (const Grade& grade : report.grades) width = std::max(width, std::min(kWidest, grade.name.size()));
+  for (const Grade& grade : report.grades) width = std::max(width, std::min(kWidest, columns(grade.name)));
   std::string head = padded("submission", width);
   for (const std::string& lab : report.labs) head += right(lab.substr(0, 5), 7);
   std::printf("\n%s%s\n", bold(head).c_str(), bold(right("total", 8)).c_str());
