@@ -134,6 +134,7 @@ std::string html_of(const Side& a, const Side& b, const Measured& measured) {
 
 int compare(const Workspace& workspace, const CompareOptions& options) {
   workspace.need_solutions("compare");
+  if (!options.html.empty()) need_writable(options.html);
   Side sides[2] = {{submission_at(options.first, workspace), {}, {}, {}}, {submission_at(options.second, workspace), {}, {}, {}}};
   if (sides[0].submission.name == sides[1].submission.name) sides[1].submission.name += " (second)";
   Progress progress;

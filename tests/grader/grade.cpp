@@ -2,11 +2,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <set>
-#include <list>
 #include <memory>
 #include <set>
-#include <thread>
 
 #include "alike.h"
 #include "canvas.h"
@@ -48,6 +45,7 @@ class Grader {
       submissions_ = {{"submission", fs::absolute(options.paths[0])}};  // also when nothing of use is in it
     }
     if (!options.canvas.empty()) gradebook_.emplace(read_gradebook(read_all(options.canvas)));  // before hours go by
+    if (!options.gradescope.empty()) need_writable(options.gradescope);
     folder_ = options.out.empty() ? workspace.build / "grades" : fs::absolute(options.out);
     for (const std::string inner : {"submissions", "students"}) {
       std::error_code error;

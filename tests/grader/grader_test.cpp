@@ -420,6 +420,9 @@ TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
     EXPECT_EQ(refused(name + " U\n"), "") << name;
   }
   EXPECT_EQ(check_symbols("exit U\n").notes.size(), 1u);
+  EXPECT_NE(sanitizer_note("[[gnu::no_sanitize(\"thread\")]] void f();"), "");
+  EXPECT_NE(sanitizer_note("#ifdef __SANITIZE_THREAD__"), "");
+  EXPECT_EQ(sanitizer_note("int x;"), "");
   EXPECT_EQ(refused("_ZSt4swapIiEvRT_S1_ W 0 9\n_ZnwmPv W 0 9\n"), "");
   EXPECT_EQ(check_assembler("\t.text\n\t.type\tf, @function\n\t.section\t.rodata\n\t.type\tx, @object\n"), "");
   EXPECT_NE(check_assembler("\t.text\n#APP\n\tsyscall\n"), "");
@@ -431,6 +434,14 @@ TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
                                  "\t.section\ta@b,\"ax\",@progbits#,\"aw\"\n", "\t.section\t.a,\"ax\",@progbits\n\t.data\n\t.section\t.a\n\t.quad\t1\n"}) {
     EXPECT_NE(check_assembler(text), "") << text;
   }
+}
+
+TEST(Grade, WhatCannotBeWrittenIsSaidAtOnce) {
+  const PrivateFolder folder;
+  EXPECT_NO_THROW(need_writable(folder.path() / "page.html"));
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  EXPECT_THROW(need_writable(folder.path() / "none/page.html"), UsageError);
+  EXPECT_THROW(need_writable(folder.path()), UsageError);
 }
 
 TEST(Grade, OnlyTheLabsOwnFunctionsLeaveTheObject) {

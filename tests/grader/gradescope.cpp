@@ -72,6 +72,7 @@ int pack_gradescope(const Workspace& workspace, const PackOptions& options) {
   workspace.need_solutions("gradescope");
   const fs::path zip = fs::absolute(options.zip);
   if (zip.extension() != ".zip") throw UsageError("the name of the file must end in .zip");
+  need_writable(zip);
   std::string labs;
   for (const std::string& text : options.labs) labs += (labs.empty() ? "" : ",") + std::to_string(workspace.lab(text).number);
   for (const Lab& lab : workspace.labs) {

@@ -175,6 +175,10 @@ int handout(const Workspace& workspace, const HandoutOptions& options) {
   if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder))) throw UsageError(options.out + " is there already, and not empty");
   if (options.zip && fs::exists(zip)) throw UsageError(zip.string() + " is there already");
 
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw UsageError(options.out + " cannot be made: " + error.message());
+
   const std::vector<std::string> files = files_for_students(workspace);
   for (const std::string& file : files) {
     const fs::path from = workspace.root / file;

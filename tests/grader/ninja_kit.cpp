@@ -203,6 +203,7 @@ StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const
   }
   const SymbolCheck symbols = check_symbols(listed.output);
   result.notes = symbols.notes;
+  if (const std::string note = sanitizer_note(read_all(source)); !note.empty()) result.notes.push_back(note);
   result.error = symbols.refused;
   if (!result.error.empty()) return result;
 

@@ -140,6 +140,14 @@ std::string file_stem(const std::string& name) {
   return stem + "-" + hash_of(name);
 }
 
+void need_writable(const fs::path& file) {
+  const fs::path next = file.string() + ".new";
+  const bool can = !fs::is_directory(file) && std::ofstream(next, std::ios::binary).good();
+  std::error_code ignored;
+  fs::remove(next, ignored);
+  if (!can) throw UsageError(file.string() + " cannot be written");
+}
+
 void write_whole(const fs::path& file, const std::string& text) {
   const fs::path next = file.string() + ".new";
   {

@@ -63,4 +63,7 @@ std::string plain_line(const std::string& text, std::size_t most = 200);
 // Written beside the file, then put in its place: a reader sees the old one or the new one.
 void write_whole(const std::filesystem::path& file, const std::string& text);
 
+// Throws UsageError when it could not be written: said at once, not after the work.
+void need_writable(const std::filesystem::path& file);
+
 }  // namespace grader

@@ -222,6 +222,10 @@ std::vector<std::string> shared_data(const std::string& nm) {
   return names;
 }
 
+std::string sanitizer_note(const std::string& source) {
+  return lower(source).find("sanitize") == std::string::npos ? "" : "it mentions sanitizers, which no lab needs: look at it by hand";
+}
+
 std::string check_assembler(const std::string& text) {
   const std::string why = "; no lab needs that, and with it a result could be forged\n";
   std::istringstream lines(text);

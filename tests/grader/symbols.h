@@ -23,6 +23,9 @@ inline const std::string kUnique = "u";     // data that a program has once, in 
 // Of `nm -P`: more such data: type names, and what the given headers define.
 std::vector<std::string> shared_data(const std::string& nm);
 
+// What a person should look at in this source: it tells the sanitizers apart, or keeps a function from them. Empty: nothing.
+std::string sanitizer_note(const std::string& source);
+
 // Why this assembler text, as the compiler wrote it for the file, is refused; empty: it is not. A student's own assembler,
 // or data that is run as code, gets around every list of names.
 std::string check_assembler(const std::string& text);
