@@ -50,7 +50,7 @@ class Hostile : public testing::Test {
   nlohmann::json grade(std::vector<std::string> more = {}, std::vector<std::pair<std::string, std::string>> env = {}) {
     Command command;
     command.env = std::move(env);
-    command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "6", "--again", "0",
+    command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "15", "--again", "0",
                     "--jobs", "2", "--out", folder("out").string()};
     command.args.insert(command.args.end(), more.begin(), more.end());
     command.limit = 900;
