@@ -194,6 +194,10 @@ TEST(Pages, AreFilesWithNamesOfOurs) {
   EXPECT_EQ(file_stem("../<b>\n").substr(0, 8), "___" "_b__-");
   EXPECT_NE(file_stem("a b"), file_stem("a_b"));
   EXPECT_LT(file_stem(std::string(5000, 'x')).size(), 100u);
+#ifndef _WIN32
+  EXPECT_EQ(file_stem("김 철수").rfind("김_철수-", 0), 0u);
+#endif
+  EXPECT_EQ(file_stem("\xff\xea\xb9/\xe2\x80\xae").rfind("__-", 0), 0u);  // no character of it is one that may be seen
 }
 
 TEST(TimelinePicture, ShowsBarsInTheirLanes) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "html.h"
 #include "points.h"
 #include "student_files.h"
 
@@ -17,6 +18,11 @@ using nlohmann::ordered_json;
 
 namespace {
 
+#ifdef _WIN32
+constexpr bool kNamesAreUtf8 = false;
+#else
+constexpr bool kNamesAreUtf8 = true;
+#endif
 constexpr std::size_t kMostOutput = 8000;  // of one test, in a report
 
 std::string bounded(const std::string& text) {
@@ -136,7 +142,13 @@ std::optional<Grade> grade_from_json(const std::string& text) {
 
 std::string file_stem(const std::string& name) {
   std::string stem;
-  for (const char c : name.substr(0, 60)) stem += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ? c : '_';
+  for (std::size_t at = 0, size = 1; at < name.size() && at < 60; at += size) {
+    const unsigned char byte = static_cast<unsigned char>(name[at]);
+    size = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    const std::string one = name.substr(at, size);
+    const bool letter = byte < 0x80 ? std::isalnum(byte) || byte == '-' || byte == '_' : kNamesAreUtf8 && html(one) == one;
+    stem += letter ? one : "_";
+  }
   return stem + "-" + hash_of(name);
 }
 
