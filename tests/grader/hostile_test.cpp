@@ -281,6 +281,15 @@ TEST_F(Hostile, LinksAreNotFollowed) {
   EXPECT_TRUE(collected.files.empty());
   ASSERT_EQ(collected.notes.size(), 1u);
   EXPECT_NE(collected.notes[0].find("it is a link"), std::string::npos);
+
+  fs::create_directory_symlink(".", folder("class/loop") / "again");
+  std::ofstream(folder("class/loop") / "accept.cpp") << "good";
+  std::ofstream(folder("class/loop") / "worker.cpp") << "large";
+  fs::resize_file(folder("class/loop") / "worker.cpp", 1u << 30);  // a hole: it takes no disk
+  const Collected loop = collect({"loop", folder("class/loop")}, Workspace::from_environment().labs, sandbox_, folder("into-loop"));
+  EXPECT_EQ(loop.files.size(), 1u);
+  ASSERT_EQ(loop.notes.size(), 1u);
+  EXPECT_NE(loop.notes[0].find("larger than 1 MB"), std::string::npos);
 }
 
 TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
@@ -345,6 +354,10 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
 
   sh("mkdir linked && ln -s /etc/passwd linked/accept.cpp && tar czf linked.tar.gz linked && echo nonsense >broken.zip");
   EXPECT_TRUE(taken("linked.tar.gz").files.empty());
+  sh("mkdir hard && echo good >hard/accept.cpp && ln hard/accept.cpp hard/worker.cpp && tar czf hard.tar.gz hard && mkdir crowd && cd crowd && "
+     "seq 6000 | xargs touch && echo good >accept.cpp && cd .. && tar czf crowd.tar.gz crowd");
+  EXPECT_TRUE(taken("hard.tar.gz").files.empty());
+  EXPECT_NE(taken("crowd.tar.gz").notes.at(0).find("5000"), std::string::npos);
   EXPECT_TRUE(taken("broken.zip").files.empty());
 }
 
