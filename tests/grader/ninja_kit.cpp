@@ -80,6 +80,7 @@ NinjaKit::NinjaKit(const Workspace& workspace, const Platform& platform, const s
     for (const std::string& end : ends) targets.push_back(lab.name + "_solution" + end);
   }
   if (measured) targets.push_back("lab_versus");
+  targets.push_back("futex_only");
   if (!sealed) {
     const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
     if (built.interrupted) return;
@@ -219,10 +220,12 @@ StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const
     fs::permissions(out / name, static_cast<fs::perms>(0644));
     return (out / name).string();
   };
-  std::vector<std::vector<std::string>> commands = {{"ld", "-r", "--force-group-allocation", "-o", closed.string(), object.string()},
+  const fs::path futex_only = folder_ / "tests/support/CMakeFiles/futex_only.dir/futex_only.cpp.o";
+  std::vector<std::vector<std::string>> commands = {{"objcopy", "--redefine-sym", "syscall=lab_only_futex", object.string()},
+                                                    {"ld", "-r", "--force-group-allocation", "-o", closed.string(), object.string(), futex_only.string()},
                                                     {"objcopy", "--weaken-symbols=" + list("unique", symbols_of(listed.output, kUnique)),
                                                      "--keep-global-symbols=" + list("exports", exports), closed.string()}};
-  std::set<fs::path> link_inputs;
+  std::set<fs::path> link_inputs = {futex_only};
   for (const Recipe::Link& link : recipe.links) {
     commands.push_back(link.args);
     std::replace(commands.back().begin(), commands.back().end(), kOwnObject, closed.string());

@@ -1,0 +1,20 @@
+// What `lab grade` puts in the place of syscall() in a student's file. The standard library's waiting (std::atomic::wait,
+// std::latch, semaphores) is compiled into that file and asks for a futex; nothing else there has a use for system calls.
+#include <cerrno>
+#include <cstdarg>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern "C" long lab_only_futex(long number, ...) {
+  if (number != SYS_futex) {
+    errno = ENOSYS;
+    return -1;
+  }
+  long words[6];
+  va_list rest;
+  va_start(rest, number);
+  for (long& word : words) word = va_arg(rest, long);
+  va_end(rest);
+  return ::syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+}
