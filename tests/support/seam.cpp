@@ -272,20 +272,33 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
   return result;
 }
 
+// Windows writes the number of bytes as the last thing before the call returns. By then the operation may have been handled
+// on another thread: whoever has the number written into it overwrites what is somebody else's.
+int tell_bytes(int result, DWORD moved, LPDWORD bytes) {
+  if (result == 0 && bytes != nullptr) *bytes = moved;
+  return result;
+}
+
 int WINAPI seen_WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD bytes, LPDWORD flags, LPWSAOVERLAPPED overlapped,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
   const auto real = win32::real_calls().WSARecv;
   if (unwatched > 0) return real(s, buffers, count, bytes, flags, overlapped, routine);
-  return post(Call::WSARecv, s, buffers, count, overlapped,
-              [&](LPWSABUF b, DWORD n) { return real(s, b, n, bytes, flags, overlapped, routine); });
+  DWORD moved = 0;
+  LPDWORD const told = bytes != nullptr ? &moved : nullptr;
+  const int result = post(Call::WSARecv, s, buffers, count, overlapped,
+                          [&](LPWSABUF b, DWORD n) { return real(s, b, n, told, flags, overlapped, routine); });
+  return tell_bytes(result, moved, bytes);
 }
 
 int WINAPI seen_WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD bytes, DWORD flags, LPWSAOVERLAPPED overlapped,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
   const auto real = win32::real_calls().WSASend;
   if (unwatched > 0) return real(s, buffers, count, bytes, flags, overlapped, routine);
-  return post(Call::WSASend, s, buffers, count, overlapped,
-              [&](LPWSABUF b, DWORD n) { return real(s, b, n, bytes, flags, overlapped, routine); });
+  DWORD moved = 0;
+  LPDWORD const told = bytes != nullptr ? &moved : nullptr;
+  const int result = post(Call::WSASend, s, buffers, count, overlapped,
+                          [&](LPWSABUF b, DWORD n) { return real(s, b, n, told, flags, overlapped, routine); });
+  return tell_bytes(result, moved, bytes);
 }
 
 // A packet reaches the code under test.
@@ -482,6 +495,11 @@ DWORD concurrency_of_last_port() { return last_concurrency; }
 std::size_t count_of(Call call) { return call_rules().count_of(call, nullptr); }
 std::size_t count_of(Call call, SOCKET socket) { return call_rules().count_of(call, &socket); }
 std::vector<std::string> calls_on(SOCKET socket) { return call_rules().calls_on(socket); }
+
+void begin_thread() {
+  has_called = true;
+  ::SetLastError(kStaleError);
+}
 
 void begin_watch() { call_rules().begin(); }
 void next_seed() { call_rules().next_seed(); }

@@ -103,6 +103,9 @@ void install_seam();
 void record_timeline(const char* file);
 void note_step(const char* what, bool failed = false);
 
+// For Background: a thread begins, and its last error is a stale one. So a 0 before its first call is the code's own.
+void begin_thread();
+
 // For tell(): a test begins; it has ended, and `passed` is what it said itself. Then what was left behind is looked at,
 // and the first broken rule comes back as a line: "rule: one_recv (N7): ...", "leak: ...". Empty: all is well.
 void begin_watch();

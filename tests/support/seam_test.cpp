@@ -170,6 +170,31 @@ TEST_F(SeamWithPort, ACallThatGoesWellLeavesAStaleError) {
   close();
 }
 
+TEST_F(SeamWithPort, WhoClearsTheErrorBeforeTheFirstCallOfAThreadFindsItCleared) {
+  for (const DWORD before : {DWORD{0}, DWORD{WSAENOTSOCK}}) {
+    Background thread("a call", [&] {
+      if (before == 0) ::SetLastError(0);
+      EXPECT_TRUE(::PostQueuedCompletionStatus(port_, 0, 0, nullptr));
+      EXPECT_EQ(::GetLastError(), before);
+    });
+    thread.finish();
+    take();
+  }
+  close();
+}
+
+TEST_F(SeamWithPort, TheNumberOfBytesIsWrittenLast) {
+  Faults faults;
+  DWORD bytes = 77;
+  DWORD bytes_in_the_call = 0;
+  faults.meanwhile(Call::WSASend, [&] { bytes_in_the_call = bytes; });
+  ASSERT_EQ(::WSASend(socket_, &ops_[0].wsabuf, 1, &bytes, 0, &ops_[0].overlapped, nullptr), 0);
+  EXPECT_EQ(bytes_in_the_call, 77u);
+  EXPECT_EQ(bytes, sizeof ops_[0].bytes);
+  take();
+  close();
+}
+
 TEST_F(SeamWithPort, SomethingHappensDuringACall) {
   Faults faults;
   int happened = 0;

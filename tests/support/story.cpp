@@ -158,6 +158,7 @@ bool test_is_running() {
 
 Background::Background(std::string what, std::function<void()> body)
     : what_(std::move(what)), thread_([this, body = std::move(body)] {
+        begin_thread();
         try {
           body();
         } catch (...) {
