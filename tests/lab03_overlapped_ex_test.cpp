@@ -31,15 +31,22 @@ using lab::OverlappedEx;
 
 // How many blocks this thread has from `new` and has not given to `delete`.
 static thread_local long blocks_of_new = 0;
+// From now on this thread finds no memory for an operation.
+static thread_local bool no_memory = false;
+// Looked at when this thread gives the block to `delete`.
+static thread_local const void* watched_block = nullptr;
+static thread_local const lab::HeapOperations* watched_operations = nullptr;
+static thread_local std::size_t in_use_at_delete = 0;
 
 void* operator new(std::size_t size) {
-  void* block = std::malloc(size != 0 ? size : 1);
+  void* block = no_memory && size >= lab::kBufferSize ? nullptr : std::malloc(size != 0 ? size : 1);
   if (block == nullptr) throw std::bad_alloc();
   ++blocks_of_new;
   return block;
 }
 static void delete_block(void* block) {
   if (block != nullptr) --blocks_of_new;
+  if (block != nullptr && block == watched_block) in_use_at_delete = watched_operations->in_use();
   std::free(block);
 }
 void operator delete(void* block) noexcept { delete_block(block); }
@@ -144,6 +151,13 @@ class Wire {
     });
   }
 
+  // Waits until the end of what the client sends is there to be received.
+  void wait_for_end() {
+    char room = 0;
+    check_eventually("the end of the client's bytes arrives",
+                     [&] { return ::recv(connection->socket.get(), &room, 1, MSG_PEEK) == 0; });
+  }
+
   // Handles completions until stop_serving(). `received` is for this thread, and for others after that.
   void serve() {
     Packet packet{};
@@ -245,13 +259,36 @@ LAB_TEST(Lab03, AcquireGivesAFreshOperation, "N9, N11, N12", "lab03_overlapped_e
   check("release returns false", !operations.release(nullptr));
   check_equal("in_use()", operations.in_use(), 0u);
 
-  STEP("30 operations are out at the same time");
+  STEP("3000 operations are out at the same time");
   std::set<OverlappedEx*> all;
-  for (int i = 0; i < 30; ++i) all.insert(operations.acquire(OpKind::send));
-  check_equal("the number of different operations", all.size(), 30u);
-  check_equal("in_use()", operations.in_use(), 30u);
+  for (int i = 0; i < 3000; ++i) all.insert(operations.acquire(OpKind::send));
+  check("none of them is null", !all.contains(nullptr));
+  check_equal("the number of different operations", all.size(), 3000u);
+  check_equal("in_use()", operations.in_use(), 3000u);
   for (OverlappedEx* op : all) operations.release(op);
   check_equal("in_use() in the end", operations.in_use(), 0u);
+
+  STEP("two sources at the same time, each with operations of its own");
+  lab::HeapOperations others;
+  OverlappedEx* ours = operations.acquire(OpKind::recv);
+  OverlappedEx* theirs[] = {others.acquire(OpKind::recv), others.acquire(OpKind::send)};
+  check_equal("in_use() of the first", operations.in_use(), 1u);
+  check_equal("in_use() of the second", others.in_use(), 2u);
+  for (OverlappedEx* op : theirs) others.release(op);
+  check_equal("in_use() of the first", operations.in_use(), 1u);
+  check_equal("in_use() of the second", others.in_use(), 0u);
+  operations.release(ours);
+
+  STEP("there is no memory for another one");
+  OverlappedEx* last = nullptr;
+  no_memory = true;
+  try {
+    last = operations.acquire(OpKind::send);
+  } catch (const std::bad_alloc&) {  // who has some in store gives one all the same
+  }
+  no_memory = false;
+  check_equal("in_use()", operations.in_use(), last != nullptr ? 1u : 0u);
+  operations.release(last);
 }
 
 LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlapped_ex/README.md#step-1") {
@@ -266,6 +303,22 @@ LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlappe
   check("release takes it back", operations.release(op));
   check("the connection is gone", connection.expired());
   client.expect_closed();
+
+  STEP("another one is released; main may end the program when in_use() is 0, so that comes last");
+  op = operations.acquire(OpKind::send);
+  std::size_t in_use_at_end = 0;
+  op->connection = std::shared_ptr<lab::Connection>(new lab::Connection, [&](lab::Connection* last) {
+    in_use_at_end = operations.in_use();
+    delete last;
+  });
+  in_use_at_delete = 1;  // and so it stays when the memory is kept for the next one
+  watched_operations = &operations;
+  watched_block = op;
+  operations.release(op);
+  watched_block = nullptr;
+  check_equal("in_use() while its connection goes", in_use_at_end, 1u);
+  check_equal("in_use() while its memory goes", in_use_at_delete, 1u);
+  check_equal("in_use() after that", operations.in_use(), 0u);
 
   STEP("1000 operations are acquired and released, one by one");
   const long before = blocks_of_new;
@@ -373,7 +426,20 @@ LAB_TEST(Lab03, ReceiveThatSucceedsAtOnceStillCompletes, "N3, N8", "lab03_overla
   const Packet second = wire.next();
   check("the completion is that of the same operation", second.op == first.op);
   expect_receive(second, "and late");
-  wire.done(second);
+
+  STEP("the client ends its side; that is there before the receive, too");
+  wire.client.half_close();
+  wire.wait_for_end();
+  check("post_recv returns true: a completion comes, though it brings no bytes", lab::post_recv(second.op));
+  const Packet third = wire.next();
+  check("the completion is that of the same operation", third.op == second.op);
+  expect_receive(third, "");
+  STEP("a first receive is started after that");
+  wire.done(third);
+  check("start_recv returns true", lab::start_recv(wire.operations, wire.connection));
+  const Packet last = wire.next();
+  expect_receive(last, "");
+  wire.done(last);
   wire.finish();
 }
 
@@ -440,6 +506,7 @@ LAB_TEST(Lab03, ReceiveThatCannotBePostedLeavesNothing, "N8", "lab03_overlapped_
   wire.operations.give_only(0);
   check("start_recv returns false", !lab::start_recv(wire.operations, wire.connection));
   check_equal("the number of references to the connection", wire.connection.use_count(), 1);
+  check("the connection is open", static_cast<bool>(wire.connection->lock()));
   operations.check_in_order();
   wire.finish();
 }
@@ -529,6 +596,18 @@ LAB_TEST(Lab03, SendsInFlightHaveAnOperationEach, "N7, N8, N9", "lab03_overlappe
   check("the sizes of the completions are those of the sends", sizes == expected);
   check_equal("bytes_in_flight until the completions are handled", wire.connection->bytes_in_flight.load(), all.size());
   for (const Packet& packet : packets) wire.done(packet);
+
+  STEP("2000 sends of one byte; none of their completions is handled");
+  for (int i = 0; i < 2000; ++i) check("post_send returns true: any number may be pending", post(wire, "x"));
+  check_equal("the number of operations that are out", wire.operations.in_use(), 2000u);
+  STEP("a send to a client for whom very much is under way");
+  wire.connection->bytes_in_flight += std::size_t{1} << 31;
+  check("post_send returns true: it knows no limit", post(wire, "y"));
+  wire.connection->bytes_in_flight -= std::size_t{1} << 31;
+  STEP("the client reads, and the completions are handled");
+  Background reader("the client's reading", [&wire] { wire.client.receive(2001); });
+  for (int i = 0; i < 2001; ++i) wire.done(wire.next());
+  reader.finish();
   wire.finish();
 }
 
@@ -567,12 +646,17 @@ LAB_TEST(Lab03, SendTakesOneByteToAWholeBuffer, "N9, N11", "lab03_overlapped_ex/
   refused(0);
   refused(lab::kBufferSize + 1);
   refused(2 * lab::kBufferSize);
-  for (const std::size_t size : {std::size_t{1}, lab::kBufferSize}) {
+  for (const unsigned bits : {16u, 32u}) refused((std::size_t{1} << bits) + 5);  // 5, when it is cut to so many bits
+  refused(static_cast<std::size_t>(-1));
+  for (const std::size_t size : {std::size_t{1}, std::size_t{100}, lab::kBufferSize}) {
     STEP("post_send of " + std::to_string(size) + " bytes");
-    check("post_send returns true", lab::post_send(wire.operations, wire.connection, text.data(), size));
+    const std::string bytes = text.substr(0, size) + std::string(lab::kBufferSize, 'N');  // N: not to be looked at
+    check("post_send returns true", lab::post_send(wire.operations, wire.connection, bytes.data(), size));
     check_same_bytes("what the client gets", wire.client.receive(size), text.substr(0, size));
     const Packet packet = wire.next();
     check_equal("the number of bytes sent", packet.bytes, size);
+    check("post_send copies `size` bytes, and none of those behind them",
+          size == lab::kBufferSize || packet.op->buffer[size] != 'N');
     wire.done(packet);
   }
   check("nothing else was sent", wire.client.look() == End::none);
@@ -664,7 +748,8 @@ LAB_TEST(Lab03, CallsThatFailLeaveNothing, "N8, N9", "lab03_overlapped_ex/README
     check_equal("the number of references to the connection", wire.connection.use_count(), 1);
     check("the connection is open", static_cast<bool>(wire.connection->lock()));
   };
-  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN, WSAENOTCONN, WSAEINTR}) {
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAESHUTDOWN, WSAENOTCONN, WSAEINTR,
+                         WSAEWOULDBLOCK, WSAEINPROGRESS, WSAETIMEDOUT, WSAEINVAL, WSAENETDOWN}) {
     const std::string how = " fails at once with " + std::to_string(code);
     STEP("WSARecv" + how + ", in start_recv and in post_recv");
     faults.fail(Call::WSARecv, code);
@@ -760,9 +845,60 @@ LAB_TEST(Lab03, SeedsOfSendsToTwoClients, "N7, N9, N18", "lab03_overlapped_ex/RE
     }
     for (Wire& wire : wires) wire.finish();
   });
+  STEP("four threads start the receives of four clients; some seeds have closed the connections before");
+  for_each_seed(20, [](std::uint64_t seed) {
+    const bool open = seed % 3 != 0;
+    Wire wires[4];
+    for (unsigned w = 0; w < 4; ++w) {
+      wires[w].client.send(std::string(9, static_cast<char>('a' + w)));
+      wires[w].wait_for_bytes(9);
+      if (!open) wires[w].connection->close();
+    }
+    {
+      Conductor conductor(seed);
+      const StopServing stop{{&wires[0]}};
+      conductor.call("the completion thread of one client", [&wires] { wires[0].serve(); });
+      for (Wire& wire : wires) {
+        conductor.call("start_recv", [&wire, open] {
+          check(open ? "start_recv returns true" : "start_recv returns false",
+                lab::start_recv(wire.operations, wire.connection) == open);
+        });
+      }
+      conductor.play();
+    }
+    for (unsigned w = 0; w < 4; ++w) {
+      check_equal("the number of operations that are out", wires[w].operations.in_use(), open && w > 0 ? 1u : 0u);
+      if (open && w > 0) {
+        const Packet packet = wires[w].next();
+        wires[w].received = packet.data();
+        wires[w].done(packet);
+      }
+      check("something was received", wires[w].received.empty() == !open);
+      check("what was received is of this client",
+            wires[w].received.find_first_not_of(static_cast<char>('a' + w)) == std::string::npos);
+      wires[w].finish();
+    }
+  });
 }
 
 LAB_TEST(Lab03, SeedsOfCompletionsBeforeTheReturn, "N8, N9, N13", "lab03_overlapped_ex/README.md#step-3") {
+  STEP("a receive is pending, and its completion is handled before post_recv has returned");
+  {
+    Wire wire;
+    Faults faults;
+    OverlappedEx* op = wire.operations.acquire(OpKind::recv);
+    op->connection = connection_with(std::move(wire.connection->socket));
+    const std::weak_ptr<lab::Connection> watch = op->connection;
+    faults.meanwhile(Call::WSARecv, [&wire] {
+      wire.client.send("!");
+      wire.done(wire.next());
+    });
+    check("post_recv returns true, also when the connection goes with its last reference", lab::post_recv(op));
+    check_equal("the number of operations that are out", wire.operations.in_use(), 0u);
+    check("the connection has gone", watch.expired());
+    wire.client.expect_closed();
+    wire.finish();
+  }
   STEP("a completion is handled on another thread before post_recv or post_send has returned");
   for_each_seed(30, [](std::uint64_t seed) {
     const bool with_send = seed % 3 != 0;
@@ -805,23 +941,48 @@ LAB_TEST(Lab03, SeedsOfCompletionsBeforeTheReturn, "N8, N9, N13", "lab03_overlap
 
 LAB_TEST(Lab03, SeedsOfACloseInTheMiddle, "N8, N9", "lab03_overlapped_ex/README.md#step-3") {
   STEP("a thread holds the connection's lock, then closes it, while another thread posts");
-  for_each_seed(40, [](std::uint64_t seed) {
+  for_each_seed(90, [](std::uint64_t seed) {
     Wire wire;
     const SOCKET socket = wire.connection->socket.get();
+    // Each of the two calls takes a while.
+    std::atomic<bool> posting{false};
+    const auto during = [&posting] {
+      posting = true;
+      for (int i = 0; i < 4; ++i) yield_point("in the call");
+      posting = false;
+    };
+    Faults faults;
+    faults.meanwhile(Call::WSARecv, during);
+    faults.meanwhile(Call::WSASend, during);
     {
       Conductor conductor(seed);
       const StopServing stop{{&wire}};
       conductor.call("the completion thread", [&] { wire.serve(); });
-      if (seed % 2 == 0) conductor.call("start_recv", [&] { lab::start_recv(wire.operations, wire.connection); });
-      if (seed % 2 == 1) conductor.call("post_send", [&] { post(wire, "hello"); });
+      if (seed / 2 % 2 == 0) {  // even and odd seeds choose in different ways
+        conductor.call("start_recv", [&] {
+          const bool answer = lab::start_recv(wire.operations, wire.connection);
+          check("start_recv returns true when it has posted a receive, else false",
+                answer == (count_of(Call::WSARecv, socket) > 0));
+        });
+      } else {
+        conductor.call("post_send", [&] {
+          const bool answer = post(wire, "hello");
+          check("post_send returns true when it has posted a send, else false",
+                answer == (count_of(Call::WSASend, socket) > 0));
+        });
+      }
       conductor.call("lock and close", [&] {
-        for (int round = 0; round < 2; ++round) {
+        for (auto round = seed / 4 % 3; round < 2; ++round) {  // some seeds close at once
           const auto locked = wire.connection->lock();
           const auto posts = [&] { return count_of(Call::WSARecv, socket) + count_of(Call::WSASend, socket); };
           const std::size_t before = posts();
-          for (int i = 0; i < 4; ++i) yield_point("in the lock");
+          bool met = posting;
+          for (int i = 0; i < 4; ++i) {
+            yield_point("in the lock");
+            met = met || posting;
+          }
           check("nobody posts while another thread has the connection's lock: it may be about to close the socket",
-                posts() == before);
+                !met && posts() == before);
         }
         check("close() is the one that closes it", wire.connection->close());
       });

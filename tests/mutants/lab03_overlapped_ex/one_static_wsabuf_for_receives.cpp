@@ -1,0 +1,90 @@
+// Wrong: the WSABUF of all receives is one static variable, which another client's thread may change first.
+#include "overlapped_ex.h"
+
+#include <cstring>
+
+namespace lab {
+
+OverlappedEx* HeapOperations::acquire(OpKind kind) {
+    OverlappedEx* pOp = new OverlappedEx;
+    pOp->kind = kind;
+    pOp->wsabuf.buf = pOp->buffer;
+    pOp->wsabuf.len = (ULONG)kBufferSize;
+    in_use_++;
+    return pOp;
+}
+
+bool HeapOperations::release(OverlappedEx* op) {
+    if (op == NULL) {
+        return false;
+    }
+    delete op;
+    in_use_--;
+    return true;
+}
+
+OverlappedEx* operation_from(OVERLAPPED* overlapped) {
+    return CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
+}
+
+bool post_recv(OverlappedEx* op) {
+    std::shared_ptr<Connection> conn = op->connection;
+    memset(&op->overlapped, 0, sizeof(op->overlapped));
+    static WSABUF wsaBuf;
+    wsaBuf.buf = op->buffer;
+    wsaBuf.len = (ULONG)kBufferSize;
+    Connection::Locked locked = conn->lock();
+    if (!locked) {
+        return false;
+    }
+    DWORD flags = 0;
+    int result = ::WSARecv(locked.socket(), &wsaBuf, 1, NULL, &flags, &op->overlapped, NULL);
+    if (result == SOCKET_ERROR && ::WSAGetLastError() != WSA_IO_PENDING) {
+        return false;
+    }
+    return true;
+}
+
+bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
+    OverlappedEx* op = operations.acquire(OpKind::recv);
+    if (op == NULL) {
+        return false;
+    }
+    op->connection = connection;
+    bool posted = post_recv(op);
+    if (!posted) {
+        operations.release(op);
+    }
+    return posted;
+}
+
+bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
+               std::size_t size) {
+    if (size == 0 || size > kBufferSize) {
+        return false;
+    }
+    OverlappedEx* pSend = operations.acquire(OpKind::send);
+    if (pSend == NULL) {
+        return false;
+    }
+    pSend->connection = connection;
+    pSend->wsabuf.len = (ULONG)size;
+    memcpy(pSend->buffer, data, size);
+    connection->bytes_in_flight += size;
+
+    bool posted = false;
+    {
+        Connection::Locked locked = connection->lock();
+        if (locked) {
+            int result = ::WSASend(locked.socket(), &pSend->wsabuf, 1, NULL, 0, &pSend->overlapped, NULL);
+            posted = result == 0 || ::WSAGetLastError() == WSA_IO_PENDING;
+        }
+    }
+    if (!posted) {
+        connection->bytes_in_flight -= size;
+        operations.release(pSend);
+    }
+    return posted;
+}
+
+}  // namespace lab
