@@ -40,8 +40,8 @@ class OperationLedger : public lab::OperationSource {
     for (auto& slot : back_) shut(*slot, false);
   }
 
-  // Runs in the middle of the code under test, at the beginning of each acquire. Set it while nobody else acquires.
-  std::function<void()> before_acquire;
+  // Run in the middle of the code under test, at the beginning of each acquire and release. Set them while nobody calls those.
+  std::function<void()> before_acquire, before_release;
 
   lab::OverlappedEx* acquire(lab::OpKind kind) override {
     if (before_acquire) before_acquire();
@@ -62,6 +62,7 @@ class OperationLedger : public lab::OperationSource {
   }
 
   bool release(lab::OverlappedEx* op) override {
+    if (before_release) before_release();
     yield_point("release");
     std::unique_ptr<Slot> slot = take_out(op);
     if (slot == nullptr) return false;

@@ -65,6 +65,7 @@ struct Script {
   std::map<Call, std::deque<Step>> steps;
   std::map<Call, std::function<void()>> meanwhile;
   std::deque<DWORD> short_sends;
+  std::deque<std::pair<DWORD, DWORD>> disguises;  // an error, a number of bytes
 };
 Script& script() {
   static Script* const one = new Script;  // never destroyed: threads may outlive main
@@ -110,6 +111,15 @@ void shorten(DWORD& bytes) {
   script().short_sends.pop_front();
 }
 
+void disguise(DWORD& error, DWORD& bytes) {
+  if (!scripted) return;
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  if (script().disguises.empty()) return;
+  std::tie(error, bytes) = script().disguises.front();
+  script().disguises.pop_front();
+}
+
 // What the call returns when it fails.
 template <Call call, class Result>
 Result failure_of() {
@@ -139,6 +149,7 @@ SOCKET socket_of(First first, Rest...) {
 // What a thread's last error is after a call that went well. Nothing says that it is 0 then: it may be of any call before.
 constexpr DWORD kStaleError = WSAENOTSOCK;
 thread_local bool has_called = false;
+thread_local bool has_timed_out = false;
 
 // A call of the code under test, from its first moment to its last. The thread's last error is that of the call when it
 // failed, and a stale one when it went well; but who set it to 0 before the call finds 0.
@@ -158,8 +169,10 @@ class Visit {
     }
     if (!outcome.failed) do_meanwhile(call_);
     if (!waits()) Conducting::stop("after ", name_of(call_));
+    if (waits() && outcome.failed && error == WAIT_TIMEOUT) has_timed_out = true;
     const bool meant = outcome.failed || outcome.pending;
-    ::SetLastError(meant ? error : cleared_ ? 0 : kStaleError);
+    const DWORD stale = waits() && has_timed_out ? WAIT_TIMEOUT : kStaleError;
+    ::SetLastError(meant ? error : cleared_ ? 0 : stale);
   }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
@@ -348,6 +361,7 @@ BOOL WINAPI seen_GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PT
   }
   visit.outcome.failed = !packet.ok;
   if (packet.any()) hand_over(*overlapped, packet.ok, *bytes);
+  if (packet.any() && !packet.ok) disguise(packet.error, *bytes);
   ::SetLastError(packet.error);
   return packet.ok;
 }
@@ -382,8 +396,10 @@ BOOL WINAPI seen_GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY ent
   }
   visit.outcome.failed = error != 0;
   for (ULONG i = 0; error == 0 && i < *removed; ++i) {
-    hand_over(entries[i].lpOverlapped, entries[i].lpOverlapped == nullptr || entries[i].Internal == 0,
-              entries[i].dwNumberOfBytesTransferred);
+    const bool ok = entries[i].lpOverlapped == nullptr || entries[i].Internal == 0;
+    hand_over(entries[i].lpOverlapped, ok, entries[i].dwNumberOfBytesTransferred);
+    DWORD untold = 0;
+    if (!ok) disguise(untold, entries[i].dwNumberOfBytesTransferred);
   }
   ::SetLastError(error);
   return error == 0;
@@ -459,6 +475,7 @@ Faults::~Faults() {
   script().steps.clear();
   script().meanwhile.clear();
   script().short_sends.clear();
+  script().disguises.clear();
   scripted = false;
 }
 
@@ -480,10 +497,16 @@ void Faults::shorten_next_send(DWORD bytes) {
   script().short_sends.push_back(bytes);
 }
 
+void Faults::disguise_next_failure(DWORD error, DWORD bytes) {
+  const OutOfSight hidden;
+  std::lock_guard lock(script().mutex);
+  script().disguises.emplace_back(error, bytes);
+}
+
 std::size_t Faults::left() const {
   const OutOfSight hidden;
   std::lock_guard lock(script().mutex);
-  std::size_t sum = script().short_sends.size();
+  std::size_t sum = script().short_sends.size() + script().disguises.size();
   for (const auto& [call, steps] : script().steps) {
     for (const auto& step : steps) sum += step.times;
   }

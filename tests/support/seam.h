@@ -1,7 +1,8 @@
 // The seam: every Winsock and completion-port call of the code under test goes through here (platform/calls.h).
 //
 //   - the rules (call_rules.h) see what is posted, completed and closed;
-//   - a call that goes well leaves a stale error code behind: who asks for the code then is told nonsense, as Windows may;
+//   - a call that goes well leaves a stale error code behind: who asks for the code then is told nonsense, as Windows may.
+//     Once a thread has waited in vain for a packet, a packet leaves that old WAIT_TIMEOUT;
 //   - a test can let calls fail, or something happen during one: Faults;
 //   - a test can choose the order of things: Conductor and Shaker (conductor.h).
 //
@@ -80,6 +81,10 @@ class Faults {
 
   // The next completion of a send says that only so many bytes were sent (N19). They were all sent, in truth.
   void shorten_next_send(DWORD bytes);
+
+  // The next completion of an operation that failed comes with this error and this number of bytes, whatever its own were.
+  // GetQueuedCompletionStatusEx tells the number alone.
+  void disguise_next_failure(DWORD error, DWORD bytes);
 
   // How many of the scripted failures have not happened yet.
   std::size_t left() const;

@@ -155,9 +155,13 @@ TEST_F(SeamWithPort, CallsFailAsTheScriptSays) {
   DWORD bytes = 0;
   ASSERT_EQ(take(&bytes), &ops_[2].overlapped);
   EXPECT_EQ(bytes, 3u);
-  EXPECT_EQ(broken_rule(), "");
+  faults.disguise_next_failure(121, 7);
   close();
-  take();
+  ASSERT_EQ(take(&bytes), &ops_[0].overlapped);
+  EXPECT_EQ(::GetLastError(), 121u);
+  EXPECT_EQ(bytes, 7u);
+  EXPECT_EQ(faults.left(), 0u);
+  EXPECT_EQ(broken_rule(), "");
 }
 
 TEST_F(SeamWithPort, ACallThatGoesWellLeavesAStaleError) {
@@ -167,6 +171,10 @@ TEST_F(SeamWithPort, ACallThatGoesWellLeavesAStaleError) {
   ::SetLastError(0);
   take();
   EXPECT_EQ(::GetLastError(), 0u);
+  EXPECT_EQ(take(nullptr, 0), nullptr);
+  ASSERT_TRUE(::PostQueuedCompletionStatus(port_, 0, 0, nullptr));
+  take();
+  EXPECT_EQ(::GetLastError(), static_cast<DWORD>(WAIT_TIMEOUT));
   close();
 }
 
