@@ -19,6 +19,8 @@ struct Server;
 // Threads: called on worker threads, for different clients at the same time. For one client, on_recv is never called
 // twice at once, and the calls come in the order of the bytes, because only one receive is pending (N7). on_sent and
 // on_disconnect may come at the same time as on_recv, and on_recv may come once more after on_disconnect.
+// The handler may call send_bytes and disconnect from each of its functions, for any client. So while it is called, hold
+// no lock that these functions take, or that another client's completion needs.
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -44,9 +46,9 @@ struct Server {
 // The completion key of the quit packet. It is no client's key, because no client lies at address 0.
 constexpr ULONG_PTR kQuitKey = 0;
 
-// Ends a client: closes the connection, takes it out of the table, and calls on_disconnect. Only the first call for a
-// connection does anything, however many of its operations fail. What is still pending completes with an error, and
-// each of these completions releases its operation.
+// Ends a client: closes the connection, takes it out of the table, and calls on_disconnect with `why`. Only the first
+// call for a connection does anything, however many of its operations fail. What is still pending completes with an
+// error, and each of these completions releases its operation.
 // Any thread may call it.
 void disconnect(Server& server, const std::shared_ptr<Connection>& connection, const char* why);
 
@@ -69,7 +71,8 @@ bool send_bytes(Server& server, const std::shared_ptr<Connection>& connection, c
 // Takes `op` over: it is either posted again or released, once.
 void handle_completion(Server& server, OverlappedEx* op, bool ok, DWORD bytes);
 
-// One worker thread: takes packets out of the port until it gets the quit packet.
+// One worker thread: takes packets out of the port until it gets the quit packet. It sleeps while there is none. What it
+// has taken out before the quit packet is handled first.
 //
 // GetQueuedCompletionStatus has four outcomes:
 //   TRUE,  OVERLAPPED set    an operation succeeded                       -> handle_completion
@@ -79,10 +82,11 @@ void handle_completion(Server& server, OverlappedEx* op, bool ok, DWORD bytes);
 // Page: GetQueuedCompletionStatus.
 void worker_loop(Server& server);
 
-// Starts `count` threads that run worker_loop. `server` must outlive them.
+// Starts `count` threads that run worker_loop with this very `server`, no copy of it. `server` must outlive them.
 std::vector<std::thread> start_workers(Server& server, unsigned count);
 
-// Ends them: one quit packet for each, then joins them all. `workers` is empty afterwards.
+// Ends them: one quit packet for each, then joins them all. `workers` is empty afterwards. Workers of another server, at
+// another port, go on.
 // REQUIRES: every operation has been drained; packets that are still queued are lost.
 // Page: PostQueuedCompletionStatus.
 void stop_workers(Server& server, std::vector<std::thread>& workers);

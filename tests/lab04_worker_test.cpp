@@ -4,12 +4,14 @@
 // The others run your workers.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "child_process.h"
 #include "conductor.h"
 #include "echo.h"
+#include "interrupted.h"
 #include "operation_ledger.h"
 #include "thread_end.h"
 #include "worker.h"
@@ -32,6 +34,7 @@ class Recorder : public lab::Handler {
     std::size_t sent_bytes = 0;
     std::size_t in_flight_at_on_sent = 0;
     int disconnects = 0;
+    std::string why;              // of the last disconnect
     bool in_on_recv = false;
   };
 
@@ -41,9 +44,14 @@ class Recorder : public lab::Handler {
         return lab::send_bytes(server, connection, bytes.data(), bytes.size());
       };
 
+  // What a handler does in its other functions. Set them before the first client comes.
+  std::function<void(lab::Server&, const ConnectionPtr&)> at_sent, at_disconnect;
+  const lab::Server* mine = nullptr;  // the one and only, if set
+
   bool on_recv(lab::Server& server, const ConnectionPtr& connection, const char* data, std::size_t size) override {
     {
       std::lock_guard lock(mutex_);
+      look_at(server);
       Client& client = clients_[connection->id];
       if (client.in_on_recv) note("on_recv was called twice at once for one client");
       if (size == 0 || size > lab::kBufferSize) note("on_recv was called with " + std::to_string(size) + " bytes");
@@ -52,33 +60,47 @@ class Recorder : public lab::Handler {
       ++client.receives;
       client.received.append(data, size);
     }
-    const bool going_on = reply(server, connection, std::string(data, size));
+    const std::string bytes(data, size);
+    const bool going_on = reply(server, connection, bytes);
+    const bool same = bytes == std::string_view(data, size);
     const OutOfSight hidden;
     std::lock_guard lock(mutex_);
+    if (!same) note("the bytes changed while on_recv was using them");
     clients_[connection->id].in_on_recv = false;
     return going_on;
   }
 
-  void on_sent(lab::Server&, const ConnectionPtr& connection, std::size_t size) override {
+  void on_sent(lab::Server& server, const ConnectionPtr& connection, std::size_t size) override {
+    Interrupted::no_more();  // what follows is the test's own
     yield_point("on_sent");
-    const OutOfSight hidden;
-    std::lock_guard lock(mutex_);
-    Client& client = clients_[connection->id];
-    ++client.sent;
-    client.sent_bytes += size;
-    client.in_flight_at_on_sent = connection->bytes_in_flight;
+    {
+      const OutOfSight hidden;
+      std::lock_guard lock(mutex_);
+      look_at(server);
+      Client& client = clients_[connection->id];
+      ++client.sent;
+      client.sent_bytes += size;
+      client.in_flight_at_on_sent = connection->bytes_in_flight;
+    }
+    if (at_sent) at_sent(server, connection);
   }
 
   void on_disconnect(lab::Server& server, const ConnectionPtr& connection, const char* why) override {
     const bool in_table = server.clients.find(connection->id) != nullptr;
     const bool open = static_cast<bool>(connection->lock());
     yield_point("on_disconnect");
-    const OutOfSight hidden;
-    std::lock_guard lock(mutex_);
-    if (in_table) note("on_disconnect was called while the client was in the table");
-    if (open) note("on_disconnect was called while the socket was open");
-    if (why == nullptr) note("on_disconnect was called without a reason");
-    if (++clients_[connection->id].disconnects > 1) note("on_disconnect was called twice for one client");
+    {
+      const OutOfSight hidden;
+      std::lock_guard lock(mutex_);
+      look_at(server);
+      Client& client = clients_[connection->id];
+      if (in_table) note("on_disconnect was called while the client was in the table");
+      if (open) note("on_disconnect was called while the socket was open");
+      if (why == nullptr) note("on_disconnect was called without a reason");
+      if (++client.disconnects > 1) note("on_disconnect was called twice for one client");
+      client.why = why == nullptr ? "" : why;
+    }
+    if (at_disconnect) at_disconnect(server, connection);
   }
 
   Client of(const ConnectionPtr& connection) const {
@@ -93,6 +115,9 @@ class Recorder : public lab::Handler {
   }
 
  private:
+  void look_at(const lab::Server& server) {
+    if (mine != nullptr && &server != mine) note("it got another Server, perhaps a copy");
+  }
   void note(const std::string& what) {
     if (wrong_.empty()) wrong_ = what;
   }
@@ -125,7 +150,7 @@ struct Packet {
 // A server in the test's own process. It has no accept thread: a guest comes in by enter().
 class TestServer {
  public:
-  TestServer() : parts_(std::make_shared<Parts>()) {}
+  TestServer() : parts_(std::make_shared<Parts>()) { handler().mine = &get(); }
 
   // After a failed check. Student's threads that cannot be ended keep what they use.
   ~TestServer() {
@@ -261,6 +286,13 @@ OverlappedEx* made_up_send(TestServer& server, const Guest& guest, std::size_t s
   return op;
 }
 
+// Its completion, without its bytes ever having gone anywhere: for a worker it is as any other.
+void post_made_up_send(TestServer& server, const Guest& guest, std::size_t size) {
+  OverlappedEx* op = made_up_send(server, guest, size);
+  const auto key = reinterpret_cast<ULONG_PTR>(static_cast<lab::Client*>(guest.connection.get()));
+  ::PostQueuedCompletionStatus(server.get().port, static_cast<DWORD>(size), key, &op->overlapped);
+}
+
 // Keeps workers in on_recv until it is open, and sees them leave.
 struct Gate {
   std::atomic<int> inside{0};
@@ -295,6 +327,20 @@ LAB_TEST(Lab04, DisconnectEndsAClientOnce, "N5, N14", "lab04_worker/README.md#st
   STEP("and again");
   lab::disconnect(server.get(), guest.connection, "the test says so again");
   server.expect_gone(guest);
+  check_same_bytes("the reason that on_disconnect was told", server.handler().of(guest.connection).why, "the test says so");
+  STEP("a client is disconnected while another thread holds its lock, as for a WSASend");
+  Guest busy = server.enter();
+  const SOCKET socket = busy.connection->socket.get();
+  std::unique_ptr<Background> ending;
+  {
+    const auto locked = busy.connection->lock();
+    ending = std::make_unique<Background>(
+        "disconnect", [&] { lab::disconnect(server.get(), busy.connection, "while it is locked"); });
+    eventually([&] { return count_of(Call::closesocket, socket) > 0; }, std::chrono::milliseconds(50));
+    check("the socket is still open while the lock is held", count_of(Call::closesocket, socket) == 0);
+  }
+  ending->finish();
+  server.expect_gone(busy);
 
   STEP("20 clients, each disconnected by four threads at once");
   std::vector<Guest> guests;
@@ -346,8 +392,25 @@ LAB_TEST(Lab04, SendBytesKeepsTheLimit, "N7", "lab04_worker/README.md#step-2") {
   check_equal("bytes_in_flight", beyond.connection->bytes_in_flight.load(), 9901u);
   beyond.connection->bytes_in_flight = 0;
 
-  STEP("one client's outstanding bytes are no other client's");
-  check("send_bytes returns true", send(server, within, text));
+  STEP("one client's outstanding bytes are no other client's; at its WSASend they are 100");
+  {
+    Faults faults;
+    std::size_t at_the_call = 0;
+    faults.meanwhile(Call::WSASend, [&] { at_the_call = within.connection->bytes_in_flight; });
+    check("send_bytes returns true", send(server, within, text));
+    check_equal("bytes_in_flight during WSASend", at_the_call, 100u);
+  }
+  STEP("10050 bytes are outstanding, for another thread's message passed the limit; one more byte is too many");
+  Guest above = server.enter_without_receive();
+  above.connection->bytes_in_flight = 10050;
+  check("send_bytes returns false", !send(server, above, "1"));
+  server.expect_gone(above);
+  above.connection->bytes_in_flight = 0;
+  STEP("the limit is 99 now; nothing is outstanding, and 100 bytes are too many");
+  server.get().max_bytes_in_flight = 99;
+  Guest late = server.enter_without_receive();
+  check("send_bytes returns false", !send(server, late, text));
+  server.expect_gone(late);
   server.finish();
 }
 
@@ -416,8 +479,14 @@ LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/READ
     if (bytes == "disconnect me") lab::disconnect(s, connection, "the handler did it itself");
     return bytes != "say no";
   };
+  const auto enter = [&] {  // sends are outstanding each time; that changes nothing
+    Guest guest = server.enter();
+    guest.connection->bytes_in_flight = 50;
+    return guest;
+  };
   const auto ended = [&](Guest& guest, std::size_t receives) {
     server.expect_gone(guest);
+    check_equal("bytes_in_flight, which a receive does not touch", guest.connection->bytes_in_flight.exchange(0), 50u);
     check_equal("the number of operations that are out", server.in_use(), 0u);
     check_equal("the number of calls of on_recv", server.handler().of(guest.connection).receives, receives);
     check_equal("the number of references to the connection: the test has two", guest.connection.use_count(), 2);
@@ -425,7 +494,7 @@ LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/READ
   };
   {
     STEP("the client closes its side: success with 0 bytes");
-    Guest guest = server.enter();
+    Guest guest = enter();
     guest.client.half_close();
     server.handle(server.next());
     ended(guest, 0);
@@ -433,21 +502,21 @@ LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/READ
   }
   {
     STEP("the client resets the connection: failure");
-    Guest guest = server.enter();
+    Guest guest = enter();
     guest.client.abort();
     server.handle(server.next());
     ended(guest, 0);
   }
   {
     STEP("the server closes the connection: failure, with another error");
-    Guest guest = server.enter();
+    Guest guest = enter();
     lab::disconnect(server.get(), guest.connection, "the test says so");
     server.handle(server.next());
     ended(guest, 0);
   }
   {
     STEP("on_recv returns false");
-    Guest guest = server.enter();
+    Guest guest = enter();
     guest.client.send("say no");
     server.handle(server.next());
     ended(guest, 1);
@@ -455,7 +524,7 @@ LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/READ
   }
   {
     STEP("on_recv disconnects the client and returns true: the receive cannot be posted again");
-    Guest guest = server.enter();
+    Guest guest = enter();
     guest.client.send("disconnect me");
     server.handle(server.next());
     ended(guest, 1);
@@ -465,6 +534,7 @@ LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/READ
     Guest guest = server.enter_without_receive();
     OverlappedEx* op = server.operations().acquire(OpKind::recv);
     op->connection = guest.connection;
+    guest.connection->bytes_in_flight = 50;
     server.handle({false, 5, op});
     ended(guest, 0);
     guest.client.expect_closed();
@@ -493,6 +563,30 @@ LAB_TEST(Lab04, WholeSendIsToldAndReleased, "N9, N15", "lab04_worker/README.md#s
   }
   STEP("the client has not noticed");
   check("it is still connected", guest.client.look() == End::none);
+  STEP("two threads handle sends of one client at the same time, 60 times");
+  constexpr unsigned kRounds = 60;
+  std::vector<OverlappedEx*> ops;
+  for (unsigned i = 0; i < 2 * kRounds; ++i) ops.push_back(made_up_send(server, guest, 1 + i));
+  server.operations().before_release = &Interrupted::no_more;  // what happens in there is the test's own
+  std::atomic<unsigned> turn{0};
+  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(500);  // a busy machine interrupts less
+  const auto half = [&](unsigned me) {
+    for (unsigned i = 0; i < kRounds; ++i) {
+      OverlappedEx* op = ops[2 * i + me];
+      const Packet packet{true, op->wsabuf.len, op};
+      ++turn;
+      while (turn < 2 * (i + 1)) std::this_thread::yield();  // both begin together
+      std::optional<Interrupted> often;
+      if (Clock::now() < end) often.emplace();
+      server.handle(packet);
+    }
+  };
+  Background one("handle_completion", [&] { half(0); });
+  Background other("handle_completion", [&] { half(1); });
+  one.finish();
+  other.finish();
+  server.operations().before_release = nullptr;
+  check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 0u);
   server.finish();
 }
 
@@ -522,6 +616,88 @@ LAB_TEST(Lab04, ShortOrFailedSendDisconnects, "N19", "lab04_worker/README.md#ste
   server.finish();
 }
 
+// Two threads meet here: each waits until the other one has come, too.
+struct Meeting {
+  std::atomic<int> here{0};
+  std::atomic<bool> failed{false};
+  bool meet() {
+    ++here;
+    if (!eventually([this] { return here >= 2; }, patience() / 2)) failed = true;
+    return !failed;
+  }
+};
+
+LAB_TEST(Lab04, HandlerCallsBack, "N14, N18", "lab04_worker/README.md#step-3") {
+  TestServer server;
+  server.get().max_bytes_in_flight = 10000;
+  Guest stays = server.enter();
+  Guest leaves = server.enter();
+  Guest follows = server.enter();
+  Guest slow = server.enter();
+  server.handler().at_disconnect = [goes = leaves.connection, follows = follows.connection, slow = slow.connection,
+                                    stays = stays.connection](lab::Server& s, const ConnectionPtr& connection) {
+    if (connection == goes || connection == slow) lab::send_bytes(s, stays, "bye", 3);
+    if (connection == goes) lab::disconnect(s, follows, "its friend has left");
+  };
+  STEP("a client leaves; from on_disconnect the handler sends to another one, and disconnects a third one");
+  Background leaving("disconnect", [&] { lab::disconnect(server.get(), leaves.connection, "the test says so"); });
+  leaving.finish();
+  server.expect_gone(leaves);
+  server.expect_gone(follows);
+  check_same_bytes("what the other one gets", stays.client.receive(3), "bye");
+  STEP("send_bytes disconnects a client that reads too slowly; from on_disconnect the handler sends to another one");
+  slow.connection->bytes_in_flight = 10000;
+  Background refusing("send_bytes", [&] { send(server, slow, "too much"); });
+  refusing.finish();
+  slow.connection->bytes_in_flight = 0;
+  server.expect_gone(slow);
+  check_same_bytes("what the other one gets", stays.client.receive(3), "bye");
+  STEP("from on_sent the handler sends more to the same client");
+  server.handler().at_sent = [](lab::Server& s, const ConnectionPtr& connection) { lab::send_bytes(s, connection, "more", 4); };
+  Background sending("handle_completion", [&] { server.handle({true, 5, made_up_send(server, stays, 5)}); });
+  sending.finish();
+  check_same_bytes("what the client gets", stays.client.receive(4), "more");
+
+  // Each step has two threads, which must come into the handler at the same time: for different clients it may be so.
+  const auto both = [](const std::string& what, const std::function<void(unsigned)>& body) {
+    Background one(what, [&] { body(0); });
+    Background other(what, [&] { body(1); });
+    one.finish();
+    other.finish();
+  };
+  std::vector<Guest> pair;
+  for (int i = 0; i < 2; ++i) pair.push_back(server.enter());
+  STEP("sends of two clients complete at the same time, in two threads: both are in on_sent");
+  const auto at_sent = std::make_shared<Meeting>();
+  server.handler().at_sent = [at_sent](lab::Server&, const ConnectionPtr&) { at_sent->meet(); };
+  both("handle_completion", [&](unsigned i) { server.handle({true, 5, made_up_send(server, pair[i], 5)}); });
+  check("on_sent of one client does not wait for that of another one", !at_sent->failed);
+  server.handler().at_sent = nullptr;
+  STEP("two threads send too much at the same time, to two clients: both are in on_disconnect");
+  const auto at_disconnect = std::make_shared<Meeting>();
+  server.handler().at_disconnect = [at_disconnect](lab::Server&, const ConnectionPtr&) { at_disconnect->meet(); };
+  for (Guest& guest : pair) guest.connection->bytes_in_flight = 10000;
+  both("send_bytes", [&](unsigned i) { send(server, pair[i], "too much"); });
+  for (Guest& guest : pair) guest.connection->bytes_in_flight = 0;
+  check("on_disconnect of one client does not wait for that of another one", !at_disconnect->failed);
+  server.handler().at_disconnect = nullptr;
+  STEP("two workers are in on_recv of two clients; each sends to the other client");
+  const auto in_on_recv = std::make_shared<Meeting>();
+  Guest left = server.enter();
+  Guest right = server.enter();
+  server.handler().reply = [in_on_recv, left = left.connection, right = right.connection](
+                               lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+    return in_on_recv->meet() && lab::send_bytes(s, connection == left ? right : left, bytes.data(), bytes.size());
+  };
+  server.start(2);
+  left.client.send("to the right");
+  check_eventually("the first one is handled", [&] { return in_on_recv->here == 1; });  // a worker may take several packets
+  right.client.send("to the left");
+  check_same_bytes("what the left one gets", left.client.receive(11), "to the left");
+  check_same_bytes("what the right one gets", right.client.receive(12), "to the right");
+  server.finish();
+}
+
 // --- The worker ------------------------------------------------------------------------------------------------------
 
 LAB_TEST(Lab04, WorkerOutlivesResets, "N14", "lab04_worker/README.md#step-4") {
@@ -538,11 +714,31 @@ LAB_TEST(Lab04, WorkerOutlivesResets, "N14", "lab04_worker/README.md#step-4") {
     check_echo(stays.client, "still served", 12);
   }
   check_equal("the number of clients in the table", server.clients().size(), 1u);
+  for (const DWORD error : {121u, 1231u, 995u}) {
+    STEP("a receive fails with error " + std::to_string(error) + " and a byte count of 5, which means nothing");
+    Faults faults;
+    Guest fails = server.enter();
+    faults.disguise_next_failure(error, 5);
+    fails.client.abort();
+    check_eventually("the client is disconnected", [&] { return server.is_gone(fails); });
+    check_eventually("its receive is released", [&] { return server.in_use() == 1; });
+    check_equal("the number of calls of on_recv", server.handler().of(fails.connection).receives, 0u);
+    check_equal("the failures that have not come", faults.left(), 0u);
+    check_echo(stays.client, "still served", 12);
+  }
   server.finish();
 }
 
 LAB_TEST(Lab04, WorkerIgnoresForeignPackets, "N14", "lab04_worker/README.md#step-4") {
   TestServer server;
+  const auto gate = std::make_shared<Gate>();
+  server.handler().reply = [gate](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+    if (bytes == "hold") {
+      ++gate->inside;
+      eventually([&] { return gate->open.load(); });
+    }
+    return lab::send_bytes(s, connection, bytes.data(), bytes.size());
+  };
   server.start(1);
   Guest guest = server.enter();
   check_echo(guest.client, "before", 6);
@@ -555,6 +751,19 @@ LAB_TEST(Lab04, WorkerIgnoresForeignPackets, "N14", "lab04_worker/README.md#step
   STEP("the client is served, before and after them");
   for (int i = 0; i < 10; ++i) check_echo(guest.client, "after", 5);
   check_equal("the number of calls of on_disconnect", server.handler().of(guest.connection).disconnects, 0);
+  const auto sent_bytes = [&] { return server.handler().of(guest.connection).sent_bytes; };
+  check_eventually("every send is told", [&] { return sent_bytes() == 56; });
+  STEP("the worker is busy; behind it wait a foreign packet, a send's completion, another foreign one, another completion");
+  guest.client.send("hold");
+  check_eventually("the worker is in on_recv", [&] { return gate->inside == 1; });
+  for (const std::size_t size : {100u, 1000u}) {
+    ::PostQueuedCompletionStatus(port, 0, 0x1234, nullptr);
+    post_made_up_send(server, guest, size);
+  }
+  gate->open = true;
+  check_same_bytes("the echo", guest.client.receive(4), "hold");
+  check_eventually("both completions are handled", [&] { return sent_bytes() == 56 + 4 + 1100; });
+  check_echo(guest.client, "after", 5);
   server.finish();
 }
 
@@ -566,6 +775,29 @@ LAB_TEST(Lab04, WorkerEndsWhenThePortIsGone, "N14", "lab04_worker/README.md#step
   STEP("worker_loop runs; GetQueuedCompletionStatus fails each time, at once");
   Background worker("worker_loop, on a port that is gone,", [&] { lab::worker_loop(server); });
   worker.finish();
+  const lab::UniqueHandle port(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1));
+  lab::Server other{port.get(), clients, operations, handler};
+  for (const int error : {735, 87, 995}) {
+    STEP("GetQueuedCompletionStatus fails with " + std::to_string(error));
+    Faults faults;
+    faults.fail(Call::GetQueuedCompletionStatus, error);
+    faults.fail(Call::GetQueuedCompletionStatusEx, error);
+    Background ends("worker_loop, after an error that is no timeout,", [&] { lab::worker_loop(other); });
+    ends.finish();
+  }
+}
+
+LAB_TEST(Lab04, WorkerEndsAtTheQuitPacket, "N14", "lab04_worker/README.md#step-4") {
+  TestServer server;
+  Guest guest = server.enter_without_receive();
+  STEP("in the port: two completions, and behind them a packet with the key kQuitKey; then worker_loop runs");
+  post_made_up_send(server, guest, 100);
+  post_made_up_send(server, guest, 1000);
+  ::PostQueuedCompletionStatus(server.get().port, 0, lab::kQuitKey, nullptr);
+  Background worker("worker_loop, at the quit packet,", [&] { lab::worker_loop(server.get()); });
+  worker.finish();
+  check_equal("the bytes of the sends that were told before it ended", server.handler().of(guest.connection).sent_bytes, 1100u);
+  server.finish();
 }
 
 LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5") {
@@ -590,17 +822,34 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
   gate->open = true;
   check("four clients are handled at the same time", all);
   for (Guest& guest : guests) check_same_bytes("the echo", guest.client.receive(4), "hold");
-  STEP("the four are stopped while clients are connected and silent");
   for (Guest& guest : guests) check_eventually("the send is told", [&] { return server.handler().of(guest.connection).sent == 1; });
+  STEP("nothing happens for a moment; the four sleep");
+  const auto calls = [] { return count_of(Call::GetQueuedCompletionStatus) + count_of(Call::GetQueuedCompletionStatusEx); };
+  const std::size_t before = calls();
+  check("they do not ask a thousand times", !eventually([&] { return calls() > before + 1000; }, std::chrono::milliseconds(50)));
+  STEP("everybody is disconnected; then the four are stopped, while another server's worker goes on");
+  TestServer another;
+  another.start(1);
+  Guest elsewhere = another.enter();
+  for (const Guest& guest : guests) lab::disconnect(server.get(), guest.connection, "the test says so");
+  check_eventually("every operation is released", [&] { return server.in_use() == 0; });
+  const std::size_t posted = count_of(Call::PostQueuedCompletionStatus);
   server.stop();
   gate->stopped = true;
   check_equal("the number of workers that have ended when stop_workers returns", gate->left.load(), 4);
+  check("a packet was posted for each", count_of(Call::PostQueuedCompletionStatus) >= posted + 4);
+  check_echo(elsewhere.client, "we go on", 8);
+  STEP("stop_workers is called again, with no workers");
+  server.stop();
   STEP("two others are started: what was sent in between is served");
-  guests[0].client.send("next");
+  Guest early = server.enter();
+  early.client.send("early");
   server.start(2);
-  check_same_bytes("the echo", guests[0].client.receive(4), "next");
-  check_echo(guests[3].client, "last", 4);
+  check_same_bytes("the echo", early.client.receive(5), "early");
+  Guest late = server.enter();
+  check_echo(late.client, "late", 4);
   server.finish();
+  another.finish();
 }
 
 LAB_TEST(Lab04, EveryByteComesBackInOrder, "N7, N15", "lab04_worker/README.md#check-it") {
