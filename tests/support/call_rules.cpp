@@ -273,6 +273,7 @@ CallRules::Posting CallRules::posting(SOCKET socket, bool is_send, const WSABUF*
   op.is_send = is_send;
   op.buffers.assign(buffers, buffers + count);
   const auto known = sockets_.find(socket);
+  if (known != sockets_.end()) op.client = known->second.client;
 
   if (const auto old = in_flight_.find(overlapped); old != in_flight_.end()) {
     broke_locked("not_reused", "N8, N9", "the OVERLAPPED of the " + describe(old->second) + " is posted again, for a " +
@@ -340,7 +341,9 @@ void CallRules::posted(const Posting& posting, OVERLAPPED* overlapped, bool fail
   found->second.bar.facts.failed = true;
   timeline_.end(found->second.bar);
   const auto socket = sockets_.find(found->second.socket);
-  if (!found->second.is_send && socket != sockets_.end()) --socket->second.receives_out;
+  if (!found->second.is_send && socket != sockets_.end() && socket->second.client == found->second.client) {
+    --socket->second.receives_out;
+  }
   in_flight_.erase(found);
 }
 
@@ -369,7 +372,8 @@ bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
                                         " was written to between posting and completion. Until then it is the system's.");
     }
   }
-  if (const auto socket = sockets_.find(op.socket); socket != sockets_.end() && !op.is_send) {
+  const auto socket = sockets_.find(op.socket);
+  if (socket != sockets_.end() && socket->second.client == op.client && !op.is_send) {
     SocketState& state = socket->second;
     --state.receives_out;
     state.bytes_received += bytes;
@@ -407,7 +411,7 @@ bool CallRules::completion_is_due() const {
     const auto found = sockets_.find(op.socket);
     if (op.out_of_port || found == sockets_.end()) return false;
     const SocketState& state = found->second;
-    if (!state.open || op.is_send) return true;
+    if (!state.open || state.client != op.client || op.is_send) return true;
     const auto peer = peers_.find(state.peer_port);
     return peer != peers_.end() && (peer->second.ended || peer->second.sent > state.bytes_received);
   });

@@ -32,6 +32,7 @@ namespace test {
 struct PostedOperation {
   std::uint64_t number = 0;  // counts up from 1 in each test
   SOCKET socket = INVALID_SOCKET;
+  unsigned client = 0;  // whose socket it was then: on Windows a closed socket's handle is soon another client's
   bool is_send = false;
   std::vector<WSABUF> buffers;
   std::uint64_t checksum = 0;  // of what is sent
