@@ -4,7 +4,6 @@
 // The others run your workers.
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -71,7 +70,7 @@ class Recorder : public lab::Handler {
   }
 
   void on_sent(lab::Server& server, const ConnectionPtr& connection, std::size_t size) override {
-    Interrupted::no_more();  // what follows is the test's own
+    stand_still_no_more();  // what follows is the test's own
     yield_point("on_sent");
     {
       const OutOfSight hidden;
@@ -86,6 +85,7 @@ class Recorder : public lab::Handler {
   }
 
   void on_disconnect(lab::Server& server, const ConnectionPtr& connection, const char* why) override {
+    stand_still_no_more();
     const bool in_table = server.clients.find(connection->id) != nullptr;
     const bool open = static_cast<bool>(connection->lock());
     yield_point("on_disconnect");
@@ -192,6 +192,14 @@ class TestServer {
     }
     parts_->connections.push_back(guest.connection);
     return guest;
+  }
+
+  // A client whom nobody will hear of: a socket, and a place in the table.
+  ConnectionPtr enter_for_a_moment() {
+    const auto connection = std::make_shared<lab::Connection>();
+    connection->socket = lab::UniqueSocket(::WSASocketW(AF_INET, SOCK_STREAM, 0, nullptr, 0, WSA_FLAG_OVERLAPPED));
+    check("the table takes the client", parts_->clients.insert(connection));
+    return connection;
   }
 
   void start(unsigned count) {
@@ -341,6 +349,16 @@ LAB_TEST(Lab04, DisconnectEndsAClientOnce, "N5, N14", "lab04_worker/README.md#st
   }
   ending->finish();
   server.expect_gone(busy);
+
+  STEP("a thread stands still in disconnect, and another one disconnects the same client");
+  ConnectionPtr leaving;
+  const auto disconnects = [&](const char* why) { return [&, why] { lab::disconnect(server.get(), leaving, why); }; };
+  at_each_instruction({"disconnect", "disconnect", [&] { leaving = server.enter_for_a_moment(); }, disconnects("one says so"),
+                       disconnects("another one says so"), [&] {
+                         check_equal("the number of calls of on_disconnect", server.handler().of(leaving).disconnects, 1);
+                         check("the client is not in the table", server.clients().find(leaving->id) == nullptr);
+                         check("its connection is closed", !leaving->lock());
+                       }});
 
   STEP("20 clients, each disconnected by four threads at once");
   std::vector<Guest> guests;
@@ -563,30 +581,23 @@ LAB_TEST(Lab04, WholeSendIsToldAndReleased, "N9, N15", "lab04_worker/README.md#s
   }
   STEP("the client has not noticed");
   check("it is still connected", guest.client.look() == End::none);
-  STEP("two threads handle sends of one client at the same time, 60 times");
-  constexpr unsigned kRounds = 60;
-  std::vector<OverlappedEx*> ops;
-  for (unsigned i = 0; i < 2 * kRounds; ++i) ops.push_back(made_up_send(server, guest, 1 + i));
-  server.operations().before_release = &Interrupted::no_more;  // what happens in there is the test's own
-  std::atomic<unsigned> turn{0};
-  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(500);  // a busy machine interrupts less
-  const auto half = [&](unsigned me) {
-    for (unsigned i = 0; i < kRounds; ++i) {
-      OverlappedEx* op = ops[2 * i + me];
-      const Packet packet{true, op->wsabuf.len, op};
-      ++turn;
-      while (turn < 2 * (i + 1)) std::this_thread::yield();  // both begin together
-      std::optional<Interrupted> often;
-      if (Clock::now() < end) often.emplace();
-      server.handle(packet);
-    }
+  STEP("a thread stands still while it handles a send, and another one handles a send of the same client, or posts one");
+  OverlappedEx* one = nullptr;
+  OverlappedEx* other = nullptr;
+  const auto begin = [&] {
+    one = made_up_send(server, guest, 100);
+    other = made_up_send(server, guest, 7);
   };
-  Background one("handle_completion", [&] { half(0); });
-  Background other("handle_completion", [&] { half(1); });
-  one.finish();
-  other.finish();
+  const auto handle = [&](OverlappedEx*& op) { return [&] { server.handle({true, op->wsabuf.len, op}); }; };
+  server.operations().before_release = &stand_still_no_more;  // what happens in there is the test's own
+  at_each_instruction({"handle_completion", "handle_completion of another send", begin, handle(one), handle(other),
+                       [&] { check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 0u); }});
+  at_each_instruction({"handle_completion", "a send that begins", begin, handle(one), [&] { guest.connection->bytes_in_flight += 50; }, [&] {
+                         check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 57u);
+                         server.handle({true, 7, other});
+                         guest.connection->bytes_in_flight = 0;
+                       }});
   server.operations().before_release = nullptr;
-  check_equal("bytes_in_flight", guest.connection->bytes_in_flight.load(), 0u);
   server.finish();
 }
 

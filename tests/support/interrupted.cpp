@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "seam.h"
 #include "story.h"
 
 #if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
@@ -201,7 +202,8 @@ void on_trap(int, siginfo_t*, void* context) {
   } else if (round->way != nullptr) {
     std::vector<std::uintptr_t>& way = *round->way;
     const bool repeats = !way.empty() && way.back() == here;
-    if (is_of_this_program(here) && !repeats && way.size() < way.capacity()) way.push_back(here);
+    const bool is_the_harness = Unwatched::here() || OutOfSight::here();
+    if (is_of_this_program(here) && !is_the_harness && !repeats && way.size() < way.capacity()) way.push_back(here);
   } else if (std::exchange(round->steps_over, false)) {
     set_breakpoint(round->stop.address);
     registers[REG_EFL] &= ~kTrapFlag;

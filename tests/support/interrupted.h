@@ -21,7 +21,8 @@ struct Encounter {
 // it has no more. If `other` waits for something that `one` has locked, `one` goes on before it ends. So a thing that should be
 // one step, and is two, is found on each run. A failure tells at which line `one` stood still.
 //
-// Only instructions of this program count, not those of the system's libraries; of a long `one`, every second or third.
+// Only instructions of this program count, not those of the system's libraries, nor of what stands in an Unwatched or an
+// OutOfSight (seam.h); of a long `one`, every second or third.
 // On Linux with x86-64, without a debugger and without ThreadSanitizer. Elsewhere both just begin at the same moment, some
 // times, and how they meet is chance. Returns the number of rounds.
 //
