@@ -211,7 +211,7 @@ StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const
   // Only what the lab asks for leaves the object. A std::string::append of the student's own would else be everybody's.
   std::vector<std::string> exports = shared_data(listed.output);
   exports.insert(exports.end(), recipe.exports.begin(), recipe.exports.end());
-  const fs::path closed = out / "closed.o";
+  const fs::path closed = out / "closed.o", waits = out / "waits.o";
   const auto list = [&](const std::string& name, const std::vector<std::string>& symbols) {
     std::ofstream stream(out / name);
     stream << "# " << name << "\n";  // objcopy fails on an empty file
@@ -221,8 +221,8 @@ StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const
     return (out / name).string();
   };
   const fs::path futex_only = folder_ / "tests/support/CMakeFiles/futex_only.dir/futex_only.cpp.o";
-  std::vector<std::vector<std::string>> commands = {{"objcopy", "--redefine-sym", "syscall=lab_only_futex", object.string()},
-                                                    {"ld", "-r", "--force-group-allocation", "-o", closed.string(), object.string(), futex_only.string()},
+  std::vector<std::vector<std::string>> commands = {{"objcopy", "--redefine-sym", "syscall=lab_only_futex", object.string(), waits.string()},
+                                                    {"ld", "-r", "--force-group-allocation", "-o", closed.string(), waits.string(), futex_only.string()},
                                                     {"objcopy", "--weaken-symbols=" + list("unique", symbols_of(listed.output, kUnique)),
                                                      "--keep-global-symbols=" + list("exports", exports), closed.string()}};
   std::set<fs::path> link_inputs = {futex_only};
