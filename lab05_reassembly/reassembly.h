@@ -32,7 +32,8 @@ class PacketSink {
 //
 // Between two calls of feed the buffer holds the front of a packet whose back has not come yet (N21), or nothing.
 //
-// Threads: none of its own. One client has one Reassembler and one pending receive, so nobody else is in here.
+// Threads: none of its own. One client has one Reassembler and one pending receive, so nobody else is in here. Other
+// threads use the Reassemblers of other clients at the same time.
 class Reassembler {
  public:
   // Takes the next `data` of the stream, and gives every packet that is whole now to `sink`, in order.
@@ -58,6 +59,8 @@ class Reassembler {
 //   CS_MOVE:  wrong_size; bad_direction; else world.move(*player, direction).
 //   others:   unknown_type. Packets that only the server sends are unknown here, too.
 // World::login and World::move say themselves what else is wrong (already_logged_in, not_logged_in, world_is_full).
+// Keeps neither `player` nor anything of `packet`; the world keeps who has logged in.
+// Threads: any, at the same time for different players.
 // REQUIRES: packet.size() >= kHeaderSize.
 ProtocolError process_packet(World& world, const std::shared_ptr<Player>& player,
                              std::span<const unsigned char> packet);
@@ -66,6 +69,7 @@ ProtocolError process_packet(World& world, const std::shared_ptr<Player>& player
 // kMaxPositionsPerPacket each; what is left over for the last packet may again be one alone. No padding, no alignment:
 // each number goes out byte by byte, little-endian (N22).
 // Returns the number of bytes written.
+// Threads: any, at the same time for different `out`.
 // REQUIRES: `out` has room for encoded_size(positions.size()) bytes.
 std::size_t encode_positions(std::span<const Position> positions, unsigned char* out);
 

@@ -1,0 +1,93 @@
+// Wrong: the whole packets of a receive are first put into a table, and it has room for 1024. A full receive can bring 2048.
+// Breaks: README "feed must be ready for any number of packets in one call".
+// Shows: only when a client sends very many small packets at once: those behind the table are lost.
+#include "reassembly.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "world.h"
+
+namespace lab {
+
+static ProtocolError check_length(std::size_t length) {
+  if (length < kHeaderSize) return ProtocolError::length_below_header;
+  if (length > kMaxPacketSize) return ProtocolError::length_above_maximum;
+  return ProtocolError::none;
+}
+
+ProtocolError Reassembler::feed(std::span<const unsigned char> data, PacketSink& sink) {
+  std::array<std::span<const unsigned char>, 1024> packets;
+  std::size_t count = 0;
+  ProtocolError bad = ProtocolError::none;
+  unsigned char joined[kMaxPacketSize];
+  while (!data.empty() && count < packets.size()) {
+    const std::size_t length = size_ > 0 ? recv_packet_buf_[0] : data[0];
+    bad = check_length(length);
+    if (bad != ProtocolError::none) break;
+    const std::size_t missing = length - size_;
+    if (data.size() < missing) {
+      std::memcpy(recv_packet_buf_ + size_, data.data(), data.size());
+      size_ += data.size();
+      break;
+    }
+    if (size_ > 0) {
+      std::memcpy(joined, recv_packet_buf_, size_);
+      std::memcpy(joined + size_, data.data(), missing);
+      packets[count++] = {joined, length};
+      size_ = 0;
+    } else {
+      packets[count++] = data.first(missing);
+    }
+    data = data.subspan(missing);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (const ProtocolError error = sink.on_packet(packets[i]); error != ProtocolError::none) return error;
+  }
+  return bad;
+}
+
+static ProtocolError process_login(World& world, const std::shared_ptr<Player>& player,
+                                   std::span<const unsigned char> name) {
+  if (name.empty() || name.size() > kMaxNameSize) return ProtocolError::wrong_size;
+  const auto visible = [](unsigned char c) { return c >= 0x21 && c <= 0x7E; };
+  if (!std::all_of(name.begin(), name.end(), visible)) return ProtocolError::bad_name;
+  return world.login(player, {reinterpret_cast<const char*>(name.data()), name.size()});
+}
+
+static ProtocolError process_move(World& world, Player& player, std::span<const unsigned char> body) {
+  if (body.size() != 1) return ProtocolError::wrong_size;
+  if (body[0] > static_cast<unsigned char>(Direction::right)) return ProtocolError::bad_direction;
+  return world.move(player, static_cast<Direction>(body[0]));
+}
+
+ProtocolError process_packet(World& world, const std::shared_ptr<Player>& player,
+                             std::span<const unsigned char> packet) {
+  const auto body = packet.subspan(kHeaderSize);
+  switch (packet[1]) {
+    case CS_LOGIN: return process_login(world, player, body);
+    case CS_MOVE: return process_move(world, *player, body);
+    default: return ProtocolError::unknown_type;
+  }
+}
+
+std::size_t encode_positions(std::span<const Position> positions, unsigned char* out) {
+  unsigned char* const begin = out;
+  while (!positions.empty()) {
+    const std::size_t count = std::min(positions.size(), kMaxPositionsPerPacket);
+    *out++ = static_cast<unsigned char>(kHeaderSize + count * kPositionSize);
+    *out++ = count == 1 ? SC_POSITION : SC_POSITIONS;
+    for (const Position& position : positions.first(count)) {
+      *out++ = static_cast<unsigned char>(position.id & 0xFF);
+      *out++ = static_cast<unsigned char>(position.id >> 8);
+      *out++ = position.x;
+      *out++ = position.y;
+    }
+    positions = positions.subspan(count);
+  }
+  return static_cast<std::size_t>(out - begin);
+}
+
+}  // namespace lab
