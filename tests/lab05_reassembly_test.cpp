@@ -18,6 +18,10 @@
 #include "story.h"
 #include "world.h"
 
+#ifndef _WIN32
+#include <sys/mman.h>
+#endif
+
 using namespace test;
 using lab::Direction;
 using lab::ProtocolError;
@@ -57,6 +61,51 @@ void check_error(const std::string& what, ProtocolError actual, ProtocolError ex
 void check_bytes(const std::string& what, const Bytes& actual, const Bytes& expected) {
   if (actual != expected) fail("expected " + what + " to be " + hex(expected) + ", but it was " + hex(actual));
 }
+
+// --- memory with a hard end ---
+
+// A copy of some bytes. Right behind it begins memory that nobody may touch: a read beyond the bytes is a crash, without a
+// sanitizer, too. For one thread at a time.
+class AtTheEdge {
+ public:
+  AtTheEdge(const void* bytes, std::size_t size) : size_(size) {
+    if (size > kRoom) fail("the test has room for " + to_text(kRoom) + " bytes only");
+    if (spare().empty()) spare().push_back(reserve());
+    room_ = spare().back();
+    spare().pop_back();
+    if (size > 0) std::memcpy(data(), bytes, size);
+  }
+  explicit AtTheEdge(const Bytes& bytes) : AtTheEdge(bytes.data(), bytes.size()) {}
+  ~AtTheEdge() { spare().push_back(room_); }
+  AtTheEdge(const AtTheEdge&) = delete;
+  AtTheEdge& operator=(const AtTheEdge&) = delete;
+
+  unsigned char* data() { return room_ + (kRoom - size_); }
+  std::span<const unsigned char> bytes() { return {data(), size_}; }
+
+ private:
+  static constexpr std::size_t kRoom = 64 * 1024;  // whole pages, on every machine
+
+  // Kept to the end of the process: to ask the system each time would take too long.
+  static std::vector<unsigned char*>& spare() {
+    static std::vector<unsigned char*> all;
+    return all;
+  }
+  static unsigned char* reserve() {
+#ifdef _WIN32
+    void* const begin = ::VirtualAlloc(nullptr, 2 * kRoom, MEM_RESERVE, PAGE_NOACCESS);
+    const bool good = begin != nullptr && ::VirtualAlloc(begin, kRoom, MEM_COMMIT, PAGE_READWRITE) != nullptr;
+#else
+    void* const begin = ::mmap(nullptr, 2 * kRoom, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool good = begin != MAP_FAILED && ::mprotect(begin, kRoom, PROT_READ | PROT_WRITE) == 0;
+#endif
+    check("the system gives memory to the test", good);
+    return static_cast<unsigned char*>(begin);
+  }
+
+  std::size_t size_;
+  unsigned char* room_ = nullptr;
+};
 
 // --- streams of packets ---
 
@@ -107,13 +156,14 @@ void check_packets(const std::string& when, const Collect& sink, const std::vect
   check_equal(when + ", the number of packets that came out", sink.packets.size(), expected.size());
 }
 
-// One receive: the piece alone in memory of just its size, so that a sanitizer sees a read beyond it.
+// One receive: the piece alone in memory that ends with it.
 ProtocolError feed(lab::Reassembler& reassembler, lab::PacketSink& sink, const Bytes& stream, std::size_t begin,
                    std::size_t end) {
-  const auto piece = std::make_unique<unsigned char[]>(end - begin);
-  std::copy(stream.begin() + static_cast<std::ptrdiff_t>(begin), stream.begin() + static_cast<std::ptrdiff_t>(end),
-            piece.get());
-  return reassembler.feed({piece.get(), end - begin}, sink);
+  AtTheEdge piece(stream.data() + begin, end - begin);
+  const ProtocolError error = reassembler.feed(piece.bytes(), sink);
+  check("the bytes that came in are as they were: feed only reads them",
+        std::equal(piece.bytes().begin(), piece.bytes().end(), stream.begin() + static_cast<std::ptrdiff_t>(begin)));
+  return error;
 }
 
 // Feeds a stream of good packets, cut at these places, and looks at all that can be seen.
@@ -604,9 +654,11 @@ LAB_TEST(Lab05, StaysInItsMemory, "N21", kStep1) {
 namespace {
 
 ProtocolError process(lab::World& world, const std::shared_ptr<lab::Player>& player, const Bytes& packet) {
-  const auto alone = std::make_unique<unsigned char[]>(packet.size());  // no byte behind it, for a sanitizer
-  std::copy(packet.begin(), packet.end(), alone.get());
-  return lab::process_packet(world, player, {alone.get(), packet.size()});
+  AtTheEdge alone(packet);
+  const ProtocolError error = lab::process_packet(world, player, alone.bytes());
+  check("the bytes of the packet are as they were: process_packet only reads them",
+        std::equal(packet.begin(), packet.end(), alone.data()));
+  return error;
 }
 
 }  // namespace
@@ -660,6 +712,19 @@ LAB_TEST(Lab05, LoginPackets, "N15", kStep2) {
   check_error("its second log-in", process(small, first, login_packet("one")), ProtocolError::already_logged_in);
   check_error("the second one's log-in", process(small, std::make_shared<lab::Player>(), login_packet("two")),
               ProtocolError::world_is_full);
+  STEP("clients log in, move and send what is refused, and go; nothing keeps them");
+  for (const Bytes& last : {login_packet("good"), login_packet("a b"), login_packet(""), move_packet(Direction::up),
+                            Bytes{2, lab::CS_MOVE}, Bytes{3, lab::CS_MOVE, 4}, Bytes{2, 77}}) {
+    for (const bool logs_in : {false, true}) {
+      auto goes = std::make_shared<lab::Player>();
+      if (logs_in) check_error("the log-in", process(world, goes, login_packet("goes")), ProtocolError::none);
+      process(world, goes, last);
+      world.leave(*goes);
+      const std::weak_ptr<lab::Player> gone = goes;
+      goes.reset();
+      check("the object of a client that has gone after " + hex(last) + " has gone, too", gone.expired());
+    }
+  }
   STEP("a player logs in to watch");
   Arena arena(10);
   Arena::Seat watcher = arena.connect();
@@ -667,7 +732,7 @@ LAB_TEST(Lab05, LoginPackets, "N15", kStep2) {
   arena.complete();
   check_login_ok(watcher.client);
   std::vector<Arena::Seat> seats;
-  for (const std::string name : {"a", "!~", "twenty-bytes-of-name", "x:y"}) {
+  for (const std::string name : {"a", "!~", "twenty-bytes-of-name", "x:y", "AbZ_09", "%s%d\\\"'"}) {
     STEP("a player with the name " + name + " logs in");
     Arena::Seat& seat = seats.emplace_back(arena.connect());
     check("the server goes on", arena.receive(seat, login_packet(name) + Bytes{3, lab::CS_MOVE}));  // more behind it
@@ -802,7 +867,9 @@ LAB_TEST(Lab05, PositionsOnTheWire, "N22", kStep3) {
     check_equal("encoded_size(" + to_text(count) + ")", lab::encoded_size(count), expected.size());
     const std::ptrdiff_t before = 32 + static_cast<std::ptrdiff_t>(count % 2);  // guard bytes; `out` has any address
     Bytes out(static_cast<std::size_t>(before) + expected.size() + 32, 0xC5);
-    const std::size_t size = lab::encode_positions(positions, out.data() + before);
+    AtTheEdge at_the_edge(positions.data(), positions.size() * sizeof(lab::Position));
+    const std::size_t size = lab::encode_positions(
+        {reinterpret_cast<const lab::Position*>(at_the_edge.data()), positions.size()}, out.data() + before);
     check_equal("the number of bytes that encode_positions returns for " + to_text(count), size, expected.size());
     check_bytes(what, Bytes(out.begin() + before, out.end() - 32), expected);
     check_bytes("the memory before " + what, Bytes(out.begin(), out.begin() + before), Bytes(static_cast<std::size_t>(before), 0xC5));
