@@ -60,7 +60,27 @@ LAB_TEST(Lab01, IdsCountUpAndAreNeverGivenTwice, "N5", kTable) {
   STEP("all leave and a new one comes");
   for (const ClientId id : {1, 2, 4}) check("erase takes it out", table.erase(id));
   check_equal("the size of the table", table.size(), 0);
-  check_equal("the id of the new one", inserted(table)->id, 5);
+  const auto fifth = inserted(table);
+  check_equal("the id of the new one", fifth->id, 5);
+  STEP("that one leaves and comes again: it gets a new id like everybody else");
+  check("erase takes it out", table.erase(5));
+  check("insert takes it", table.insert(fifth));
+  check_equal("its id", fifth->id, 6);
+  check("find gives it by the new id alone", table.find(6) == fifth && table.find(5) == nullptr);
+  STEP("a second table is made: it counts by itself");
+  ClientTable second(10);
+  check_equal("the id of its first client", inserted(second)->id, 1);
+  check_equal("the next id of the first table", inserted(table)->id, 7);
+  check_equal("the size of the first table", table.size(), 2);
+  check_equal("the size of the second table", second.size(), 1);
+  STEP("one client after the other comes and leaves, until the ids need more than 16 bits");
+  const auto often = std::make_shared<Client>();
+  for (ClientId id = 8; id <= 66000; ++id) {
+    check("insert takes the client", table.insert(often));
+    if (often->id != id) check_equal("its id", often->id, id);
+    check("erase takes it out", table.erase(id));
+  }
+  check_equal("the size of the table", table.size(), 2);
 }
 
 LAB_TEST(Lab01, AFullTableRefuses, "N5", kTable) {
@@ -78,9 +98,16 @@ LAB_TEST(Lab01, AFullTableRefuses, "N5", kTable) {
   STEP("one leaves, so there is room for one");
   check("erase takes it out", table.erase(second->id));
   check("insert takes the third client now", table.insert(third));
-  check("its id is a new one", third->id > second->id);
+  check_equal("its id; the refusal has used up none", third->id, 3);
   check("find gives it", table.find(third->id) == third);
   check("a fourth one is refused", !table.insert(std::make_shared<Client>()));
+  STEP("the one that left comes again");
+  check("it is refused", !table.insert(second));
+  check_equal("its id: a refused client is unchanged", second->id, 2);
+  STEP("a table for nobody, and one for 65536 clients");
+  ClientTable nobody(0), many(65536);
+  check("the first one refuses", !nobody.insert(std::make_shared<Client>()) && nobody.size() == 0);
+  inserted(many);
 }
 
 struct SpecialClient : Client {};
@@ -256,6 +283,15 @@ struct TwoAtTheTable {
       check_equal("how many of the two got the place that was made", one_took + other_took, 1);
       check_equal("the size of the table", table->size(), max_clients);
     });
+    std::size_t most = 0;
+    play("insert in a full table", "size and snapshot", [this] { one_took = table->insert(mine); }, [&] {
+      most = table->size();
+      seen = table->snapshot();
+    }, [&] {
+      check("it is refused", !one_took);
+      check_equal("the size of the table while it was refused", most, max_clients);
+      check_equal("how many clients snapshot gave meanwhile", seen.size(), max_clients);
+    });
   }
   void erase_and_erase() {
     play("erase", "erase of the same client", [this] { one_took = table->erase(inside[1]->id); },
@@ -278,6 +314,16 @@ struct TwoAtTheTable {
       other_took = table->erase(inside[0]->id);
       check("insert takes both", table->insert(theirs) && table->insert(mine));
     };
+    std::size_t most = 0;
+    play("insert", "snapshot, size and find", [this] { one_took = table->insert(mine); }, [&] {
+      most = table->size();
+      seen = table->snapshot();
+      for (const auto& client : seen) check("who is in a snapshot has its id, and find gives it", has(client));
+    }, [&] {
+      check("insert takes the client", one_took);
+      check("the size was one that the table had: " + to_text(most), most == count || most == count + 1);
+      check("the snapshot had no more", seen.size() <= count + 1);
+    });
     play("snapshot", "erase and insert", [this] { seen = table->snapshot(); }, change, [this] {
       const auto ids = ids_of(seen);
       check("a snapshot is in the order of the ids while others come and go", std::is_sorted(ids.begin(), ids.end()));
@@ -429,6 +475,7 @@ LAB_TEST(Lab01, TheListenerTakesClients, "N2", kListener) {
     const sockaddr_in name = name_of(listeners.back());
     check_equal("the result of bound_port", lab::bound_port(listeners.back()), ntohs(name.sin_port));
     check_equal("the local address (0 is every address)", ntohl(name.sin_addr.s_addr), 0u);
+    check("the backlog is SOMAXCONN, not " + std::to_string(backlog_of_last_listener()), backlog_of_last_listener() == SOMAXCONN);
   }
   const lab::UniqueSocket& listener = listeners.front();
   STEP("nobody else may listen on its port");
@@ -516,12 +563,15 @@ class Events : public lab::AcceptEvents {
 
   std::shared_ptr<Client> make_client() override {
     const auto client = std::make_shared<SpecialClient>();
+    look_at_thread("make_client");
     std::lock_guard lock(mutex_);
+    ++made_;
     if (keeps_all_) all_.push_back(client);
     return client;
   }
 
   void on_client(const std::shared_ptr<Client>& client) override {
+    look_at_thread("on_client");
     std::unique_lock lock(mutex_);
     clients_.push_back(client);
     if (!client || client->id == 0 || table_.find(client->id) != client) problem_ = "it was not in the table";
@@ -530,13 +580,36 @@ class Events : public lab::AcceptEvents {
     changed_.wait_for(lock, patience(), [this] { return !held_; });
   }
   void on_refused(const lab::PeerAddress& peer) override {
+    look_at_thread("on_refused");
     std::lock_guard lock(mutex_);
     refused_.push_back(peer);
   }
   void on_error(int error) override {
+    look_at_thread("on_error");
     std::lock_guard lock(mutex_);
     if (errors_[error]++ == 0) first_[error] = Clock::now();
     last_[error] = Clock::now();
+    if (at_error_) at_error_();
+  }
+
+  // The events must come on this thread.
+  void begin_loop() {
+    std::lock_guard lock(mutex_);
+    thread_ = std::this_thread::get_id();
+  }
+  std::size_t made() const {
+    std::lock_guard lock(mutex_);
+    return made_;
+  }
+  // From now on, this happens in on_error.
+  void at_error(std::function<void()> what) {
+    std::lock_guard lock(mutex_);
+    at_error_ = std::move(what);
+  }
+  // From now on, while an event goes on, another thread uses the table.
+  void use_table_meanwhile() {
+    std::lock_guard lock(mutex_);
+    uses_table_ = true;
   }
 
   std::size_t count() const {
@@ -570,7 +643,7 @@ class Events : public lab::AcceptEvents {
     std::lock_guard lock(mutex_);
     return last_.at(error) - first_.at(error);
   }
-  // What was wrong with a client at the time of on_client.
+  // What was wrong with an event, or with a client at the time of on_client.
   std::string problem() const {
     std::lock_guard lock(mutex_);
     return problem_;
@@ -596,9 +669,24 @@ class Events : public lab::AcceptEvents {
   }
 
  private:
+  void look_at_thread(const char* event) {
+    bool uses = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (thread_ != std::thread::id() && thread_ != std::this_thread::get_id()) problem_ = std::string(event) + " came on another thread";
+      uses = uses_table_;
+    }
+    if (!uses) return;
+    Background("another thread uses the table during " + std::string(event), [this] { table_.find(1); }).finish();
+  }
+
   ClientTable& table_;
   mutable std::mutex mutex_;  // protects what follows
   std::condition_variable changed_;
+  std::thread::id thread_;
+  std::function<void()> at_error_;
+  std::size_t made_ = 0;
+  bool uses_table_ = false;
   bool held_ = false;
   bool keeps_all_ = false;
   std::vector<std::shared_ptr<Client>> clients_;
@@ -615,7 +703,10 @@ class Accepting {
  public:
   explicit Accepting(std::size_t max_clients, lab::UniqueSocket listening = lab::open_listener(0))
       : listener(std::move(listening)), port(ntohs(name_of(listener).sin_port)), table(max_clients), events(table),
-        loop("accept_loop", [this] { lab::accept_loop(listener, stopping, table, events); }) {}
+        loop("accept_loop", [this] {
+          events.begin_loop();
+          lab::accept_loop(listener, stopping, table, events);
+        }) {}
   ~Accepting() {
     events.let_clients_go();
     tell_to_stop();
@@ -666,7 +757,62 @@ std::shared_ptr<Client> client_of(const Events& events, const TestClient& peer) 
 }
 
 void check_no_problem(const Events& events) {
-  if (!events.problem().empty()) fail("expected a complete client in on_client, but " + events.problem());
+  if (!events.problem().empty()) fail("expected each event on the thread of the loop, and a complete client in on_client, but " + events.problem());
+}
+
+// The loop takes one client, and stands still after each of its instructions in turn. Meanwhile another thread looks at the
+// table, takes the client out, and runs a loop of its own.
+void stand_still_in_the_loop() {
+  struct OneClient : lab::AcceptEvents {
+    void on_client(const std::shared_ptr<Client>& client) override {
+      stand_still_no_more();  // what follows is the end of the loop
+      came = client;
+      stopping = true;
+    }
+    void on_refused(const lab::PeerAddress&) override { stopping = true; }
+    void on_error(int) override {}
+    std::shared_ptr<Client> came;
+    std::atomic<bool> stopping{false};
+  };
+  struct Door {
+    Door() : listener(lab::open_listener(0)), port(ntohs(name_of(listener).sin_port)) {}
+    void prepare(const char* from) {
+      table.emplace(1);
+      events.emplace();
+      peer.emplace(port, from);
+    }
+    void look() {
+      check("on_client got a client", events->came != nullptr && events->came->id == 1);
+      check_equal("the peer's port", events->came->peer.port, peer->local_port());
+      check("its socket is open", events->came->socket.valid() && peer->look() == End::none);
+      peer->abort();
+    }
+    void run() { lab::accept_loop(listener, events->stopping, *table, *events); }
+    lab::UniqueSocket listener;
+    std::uint16_t port;
+    std::optional<ClientTable> table;
+    std::optional<OneClient> events;
+    std::optional<TestClient> peer;
+  };
+  Door one, other;
+  at_each_instruction({"accept_loop", "a look at the table, erase, and an accept_loop of its own", [&] {
+                         one.prepare(nullptr);
+                         other.prepare("127.100.100.100");
+                       },
+                       [&] { one.run(); }, [&] {
+                         for (const auto& client : one.table->snapshot()) {
+                           check("who is in the table has its socket and its peer",
+                                 client->socket.valid() && client->peer.port != 0 && !client->peer.ip.empty());
+                           one.table->erase(client->id);
+                         }
+                         other.run();
+                       },
+                       [&] {
+                         one.look();
+                         other.look();
+                         check_equal("the first peer's address", one.events->came->peer.ip, std::string("127.0.0.1"));
+                         check_equal("the second peer's address", other.events->came->peer.ip, std::string("127.100.100.100"));
+                       }});
 }
 
 LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
@@ -700,6 +846,9 @@ LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
   server.events.forget_clients();
   for (TestClient& peer : peers) check("the close is orderly", peer.expect_closed() == End::eof);
   server.stop();
+  check_equal("how often make_client was called", server.events.made(), 5);
+  STEP("the loop stands still while it takes a client; another thread looks at the table, and takes a client with another loop");
+  stand_still_in_the_loop();
 }
 
 LAB_TEST(Lab01, TwoHundredClientsAtOnce, "N2", kLoop) {
@@ -719,7 +868,8 @@ LAB_TEST(Lab01, TwoHundredClientsAtOnce, "N2", kLoop) {
 
 LAB_TEST(Lab01, ARefusedClientIsClosed, "N2", kLoop) {
   Accepting server(2);
-  STEP("two clients fill the table");
+  server.events.use_table_meanwhile();
+  STEP("two clients fill the table; while an event goes on, another thread uses the table");
   TestClient first(server.port);
   server.wait_for_clients(1);
   TestClient second(server.port);
@@ -744,8 +894,11 @@ LAB_TEST(Lab01, ARefusedClientIsClosed, "N2", kLoop) {
   server.wait_for_clients(3);
   check("the new one is connected", late.look() == End::none);
   server.stop();
+  check_no_problem(server.events);
   check_equal("how often on_client was called", server.events.count(), 3);
   check_equal("how often on_refused was called", server.events.refused_count(), 10);
+  check_equal("how often make_client was called", server.events.made(), 13);
+  check_equal("the id of the last client; a refusal uses up none", client_of(server.events, late)->id, 3);
 }
 
 // Whether the loop has served or refused the client with this port.
@@ -843,6 +996,23 @@ LAB_TEST(Lab01, TheLoopEndsWhenToldTo, "N2", kLoop) {
     check_eventually("accept_loop ends", [&] { return server.loop.finished(); });
     server.stop();
     check_equal("how often on_client or on_refused was called", server.events.count() + server.events.refused_count(), 0);
+    check_equal("how often make_client was called: the loop calls nothing now", server.events.made(), 0);
+  }
+  for (const int code : {WSAEMFILE, WSAECONNRESET}) {
+    STEP("it is told to stop when accept has failed with " + std::to_string(code) + ", and accept would fail once more");
+    ClientTable table(10);
+    Events events(table);
+    lab::UniqueSocket listening = lab::open_listener(0);
+    std::atomic<bool> stopping{false};
+    events.at_error([&] {
+      stopping = true;
+      listening.close();
+    });
+    Faults faults;
+    faults.fail(Call::accept, code, 2);
+    Background loop("accept_loop", [&] { lab::accept_loop(listening, stopping, table, events); });
+    loop.finish();
+    check_equal("how often on_error was called", events.all_errors(), 1);
   }
   STEP("it is told to stop while 20 clients come");
   for (int i = 0; i < 5; ++i) {
@@ -877,10 +1047,25 @@ LAB_TEST(Lab01, AListenerThatIsNoGoodIsAnError, "N2", kLoop) {
   server.listener.close();
   error = error_of("accept_loop", [&] { server.loop.finish(); });
   check_names(error, "accept");
+  STEP("the same, while the loop is in on_client");
+  Accepting busy(10);
+  const SOCKET old_handle = busy.listener.get();
+  busy.events.hold_clients();
+  TestClient held(busy.port);
+  busy.wait_for_clients(1);
+  const std::size_t before = count_of(Call::accept, old_handle);
+  busy.listener.close();
+  busy.events.let_clients_go();
+  error = error_of("accept_loop", [&] { busy.loop.finish(); });
+  check_equal("the code of the error", error.code().value(), WSAENOTSOCK);
+  check_equal("calls of accept with the closed handle, which may be another socket's now", count_of(Call::accept, old_handle) - before, 0);
 }
 
+constexpr int kNotEnoughMemory = 8;  // of the system, not of Winsock: no list of codes is complete
+
 LAB_TEST(Lab01, AcceptFailsInEveryWay, "N2", kLoop) {
-  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAEMFILE, WSAENOBUFS, WSAEINTR, WSAENETDOWN}) {
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAEMFILE, WSAENOBUFS, WSAEINTR, WSAENETDOWN, WSAEFAULT,
+                         WSAEACCES, WSAEINPROGRESS, WSAETIMEDOUT, kNotEnoughMemory}) {
     STEP("accept fails with " + std::to_string(code) + ": once, and later three times in a row; two clients wait");
     lab::UniqueSocket listening = lab::open_listener(0);
     const std::uint16_t port = ntohs(name_of(listening).sin_port);
@@ -898,6 +1083,7 @@ LAB_TEST(Lab01, AcceptFailsInEveryWay, "N2", kLoop) {
     check_equal("the calls that were to fail and were not made", faults.left(), 0u);
     check_equal("how often on_error was told " + std::to_string(code), server.events.errors(code), 4);
     check_equal("how often on_error was called", server.events.all_errors(), 4);
+    check_equal("how often make_client was called", server.events.made(), 2);
     check("accept is called once for each failure and for each client", count_of(Call::accept) - before <= 4 + 2 + 1);
     check("both are still connected", first.look() == End::none && second.look() == End::none);
     server.stop();

@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include "child_process.h"
 #include "conductor.h"
+#include "interrupted.h"
 #include "iocp_register.h"
 #include "net.h"
 #include "resources.h"
@@ -120,6 +122,8 @@ LAB_TEST(Lab02, CreatePortMakesAPort, "N1", kPort) {
   check_equal("the number of concurrent threads; 0 is one per processor", concurrency_of_last_port(), 0u);
   const lab::UniqueHandle second = lab::create_port(2);
   check_equal("the number of concurrent threads", concurrency_of_last_port(), 2u);
+  const lab::UniqueHandle crowded = lab::create_port(300);
+  check_equal("the number of concurrent threads", concurrency_of_last_port(), 300u);
   check("both handles are valid", first.valid() && second.valid());
   check("they are two different ports", first.get() != second.get());
   STEP("a packet is posted to the first one");
@@ -253,6 +257,16 @@ void wait_for_bytes(const Client& client, int size) {
   });
 }
 
+// Until the end of the connection has arrived at the server's socket.
+void wait_for_end(const Client& client) {
+  u_long on = 1;
+  check("ioctlsocket succeeds", ::ioctlsocket(client.socket.get(), FIONBIO, &on) == 0);
+  check_eventually("the end of the connection has arrived", [&] {
+    char byte = 0;
+    return ::recv(client.socket.get(), &byte, 1, MSG_PEEK) == 0;
+  });
+}
+
 LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
   Room room;
   STEP("nothing has been sent: WSA_IO_PENDING (997) is no error");
@@ -279,6 +293,15 @@ LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
   check("post_recv returns true", lab::post_recv(*pair.client));
   pair.peer.half_close();
   check_message(next_packet(room.port.get()), *pair.client, "");
+
+  STEP("the end of the connection has arrived before the receive is ordered: that is 0 bytes and a completion, too");
+  Pair ended = room.connect();
+  tie(room, *ended.client);
+  ended.peer.half_close();
+  wait_for_end(*ended.client);
+  check("post_recv returns true", lab::post_recv(*ended.client));
+  check_message(next_packet(room.port.get()), *ended.client, "");
+  check_no_packet(room.port.get());
 
   STEP("the server's socket is closed by another thread as soon as the receive is ordered: its packet comes");
   Pair next = room.connect();
@@ -316,6 +339,18 @@ LAB_TEST(Lab02, OneReceiveIsPendingNotTwo, "N4", kRecv) {
   check("post_recv returns true", lab::post_recv(*pair.client));
   check_message(next_packet(room.port.get()), *pair.client, "two");
   check_no_packet(room.port.get());
+  STEP("post_recv stands still, and another thread does post_recv for another client");
+  Pair second = room.connect();
+  tie(room, *second.client);
+  bool one_posted = false, other_posted = false;
+  at_each_instruction({"post_recv", "post_recv for another client", [] {}, [&] { one_posted = lab::post_recv(*pair.client); },
+                       [&] { other_posted = lab::post_recv(*second.client); }, [&] {
+                         check("both return true", one_posted && other_posted);
+                         pair.peer.send("for one");
+                         check_message(next_packet(room.port.get()), *pair.client, "for one");
+                         second.peer.send("the other");
+                         check_message(next_packet(room.port.get()), *second.client, "the other");
+                       }});
 }
 
 // --- The registration ------------------------------------------------------------------------------------------------
@@ -357,9 +392,38 @@ LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
   check("post_recv returns true", lab::post_recv(*pair.client));
   pair.peer.send("hello");
   check_message(next_packet(room.port.get()), *pair.client, "hello");
+  STEP("another client is registered; its first completion comes before the return, and another thread lets it go");
+  Pair brief = room.connect();
+  check("insert takes it", table.insert(brief.client));
+  check("register_client returns true: both were done", lab::register_client(room.port.get(), table, brief.client, [&](Client& client) {
+          check("erase takes it out", table.erase(client.id));
+          client.socket.close();
+          return true;
+        }));
+  check_equal("the clients in the table", table.size(), 1);
   STEP("register_client keeps nothing: the table and the test have the client, nobody else");
   check_equal("the references to the client, besides the table's and the test's", pair.client.use_count() - 3, 0);
 }
+
+// A table in which the client has others around it, and an id that needs more than 16 bits. One place is free.
+struct Neighbours {
+  explicit Neighbours(Pair& pair) {
+    const auto often = std::make_shared<Client>();
+    for (int i = 0; i < 66000; ++i) {
+      check("insert takes a client", table.insert(often));
+      check("erase takes it out", table.erase(often->id));
+    }
+    for (const auto& client : {before, std::static_pointer_cast<Client>(pair.client), after}) {
+      check("insert takes a client", table.insert(client));
+    }
+  }
+  void check_they_stay() const {
+    check("the clients before and after it are still in the table",
+          table.size() == 2 && table.find(before->id) == before && table.find(after->id) == after);
+  }
+  std::shared_ptr<Client> before = std::make_shared<Client>(), after = std::make_shared<Client>();  // no socket, as if just closed
+  ClientTable table{4};
+};
 
 // After a registration that failed: nothing of the client is left.
 void check_given_back(ClientTable& table, Pair& pair, lab::ClientId id) {
@@ -367,6 +431,19 @@ void check_given_back(ClientTable& table, Pair& pair, lab::ClientId id) {
   check("its socket is closed", !pair.client->socket.valid());
   pair.peer.expect_closed();
   check("there is room in the table for another", table.insert(std::make_shared<Client>()));
+}
+
+// The association must fail.
+void register_in_vain(HANDLE port, Neighbours& neighbours, Pair& pair) {
+  int calls = 0;
+  check("register_client returns false", !lab::register_client(port, neighbours.table, pair.client, [&](Client&) {
+          ++calls;
+          return true;
+        }));
+  check_equal("how often first_recv was called", calls, 0);
+  neighbours.check_they_stay();
+  check("its socket is closed", !pair.client->socket.valid());
+  pair.peer.expect_closed();
 }
 
 LAB_TEST(Lab02, AFailedAssociationGivesEverythingBack, "N2", kRegister) {
@@ -394,6 +471,17 @@ LAB_TEST(Lab02, AFailedAssociationGivesEverythingBack, "N2", kRegister) {
   check("register_client returns true", lab::register_client(room.port.get(), second_table, next.client, first_recv));
   next.peer.send("hello");
   check_message(next_packet(room.port.get()), *next.client, "hello");
+  STEP("a client whose socket has been closed by another thread already; there are others in the table");
+  Pair closed = room.connect();
+  Neighbours around(closed);
+  closed.client->socket.close();
+  register_in_vain(room.port.get(), around, closed);
+  STEP("a client and a null port, for which the call would make a new port; there are others in the table");
+  Pair lost = room.connect();
+  Neighbours about(lost);
+  const std::size_t made = count_of(Call::CreateIoCompletionPort);
+  register_in_vain(nullptr, about, lost);
+  check_equal("calls of CreateIoCompletionPort", count_of(Call::CreateIoCompletionPort) - made, 0);
 }
 
 LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
@@ -420,6 +508,33 @@ LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
           return false;
         }));
   check_given_back(second_table, kicked, kicked.client->id);
+  STEP("there are others in the table, and a packet is in the port, which is somebody else's");
+  OVERLAPPED overlapped{};
+  check("the post succeeds", ::PostQueuedCompletionStatus(room.port.get(), 7, 42, &overlapped));
+  Pair unlucky = room.connect();
+  Neighbours around(unlucky);
+  check("register_client returns false",
+        !lab::register_client(room.port.get(), around.table, unlucky.client, [](Client&) { return false; }));
+  around.check_they_stay();
+  check("its socket is closed", !unlucky.client->socket.valid());
+  check("the packet is still there", next_packet(room.port.get()).overlapped == &overlapped);
+  STEP("first_recv returns false, and register_client stands still while another thread closes the same socket");
+  ClientTable third_table(1);
+  std::optional<Pair> round;
+  bool was_registered = false;
+  at_each_instruction({"register_client", "UniqueSocket::close", [&] {
+                         round.emplace(room.connect());
+                         check("insert takes it", third_table.insert(round->client));
+                       },
+                       [&] {
+                         was_registered = lab::register_client(room.port.get(), third_table, round->client, [](Client&) { return false; });
+                       },
+                       [&] { round->client->socket.close(); }, [&] {
+                         check("register_client returned false", !was_registered);
+                         check_equal("the size of the table", third_table.size(), 0);
+                         round->peer.expect_closed();
+                         if (const std::string rule = broken_rule(); !rule.empty()) fail("expected no broken rule, but " + rule);
+                       }});
 }
 
 // What a registration did with a socket, in the order of the calls.
@@ -448,6 +563,9 @@ LAB_TEST(Lab02, ARegistrationIsTwoCallsInThisOrder, "N2, N3, N4", kRegister) {
   check_message(next_packet(room.port.get()), *early.client, "early");
   check_no_packet(room.port.get());
 }
+
+constexpr int kIncomplete = 996;     // one less than WSA_IO_PENDING
+constexpr int kNetnameDeleted = 64;  // of the system, not of Winsock: no list of codes is complete
 
 LAB_TEST(Lab02, CallsThatFailGiveEverythingBack, "N2, N4", kRegister) {
   Faults faults;
@@ -487,7 +605,8 @@ LAB_TEST(Lab02, CallsThatFailGiveEverythingBack, "N2, N4", kRegister) {
     check_equal("how many receives were posted", count_of(Call::WSARecv, socket), 0u);
     check_given_back(table, pair, pair.client->id);
   }
-  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAENOTCONN, WSAESHUTDOWN, WSAEINTR, WSAEWOULDBLOCK}) {
+  for (const int code : {WSAECONNRESET, WSAECONNABORTED, WSAENOBUFS, WSAENETRESET, WSAENOTCONN, WSAESHUTDOWN, WSAEINTR, WSAEWOULDBLOCK,
+                         WSAEINPROGRESS, WSAENETDOWN, WSAEMSGSIZE, kIncomplete, kNetnameDeleted}) {
     STEP("WSARecv fails at once with " + std::to_string(code) + " in post_recv; the next one goes well");
     Pair pair = room.connect();
     tie(room, *pair.client);

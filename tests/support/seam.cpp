@@ -73,6 +73,7 @@ Script& script() {
 }
 std::atomic<bool> scripted{false};
 std::atomic<DWORD> last_concurrency{0};
+std::atomic<int> last_backlog{0};
 
 // The error with which this call has to fail, or 0.
 int scripted_error(Call call) {
@@ -225,6 +226,7 @@ Result pass(Result(WINAPI* real)(Parameters...), std::tuple<std::type_identity_t
   if constexpr (call == Call::socket || call == Call::WSASocketW || call == Call::accept) {
     if (result != INVALID_SOCKET) note([&] { call_rules().opened(result, call == Call::accept); });
   }
+  if constexpr (call == Call::listen) last_backlog = std::get<1>(arguments);
   if constexpr (call == Call::CreateIoCompletionPort) {
     if (std::get<1>(arguments) == nullptr) last_concurrency = std::get<3>(arguments);
   }
@@ -514,6 +516,7 @@ std::size_t Faults::left() const {
 }
 
 DWORD concurrency_of_last_port() { return last_concurrency; }
+int backlog_of_last_listener() { return last_backlog; }
 
 std::size_t count_of(Call call) { return call_rules().count_of(call, nullptr); }
 std::size_t count_of(Call call, SOCKET socket) { return call_rules().count_of(call, &socket); }

@@ -92,6 +92,8 @@ class Faults {
 
 // The number of concurrent threads with which the code under test made its last port.
 DWORD concurrency_of_last_port();
+// The backlog with which it called listen last.
+int backlog_of_last_listener();
 
 // How often the code under test made this call since the test began, on this socket or on any. Faults count, too.
 std::size_t count_of(Call call);
