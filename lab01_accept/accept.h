@@ -107,6 +107,7 @@ class AcceptEvents {
 // a few milliseconds before the next try; else the loop takes a whole core.
 // Four codes mean that the listener itself is no good: WSAENOTSOCK, WSAEINVAL, WSAEOPNOTSUPP, WSANOTINITIALISED. When
 // one comes and `stopping` is false, throw std::system_error("accept").
+// What an event throws is not caught here: it ends the loop, too. A connection that is in no table then is closed.
 // Page: accept.
 void accept_loop(const UniqueSocket& listener, const std::atomic<bool>& stopping, ClientTable& clients,
                  AcceptEvents& events);

@@ -332,6 +332,9 @@ struct TwoAtTheTable {
       }
       check("it has no more than were there", seen.size() <= count + 1);
     });
+    play("snapshot", "insert and erase", [this] { seen = table->snapshot(); }, [this] {
+      other_took = table->insert(theirs) && table->erase(inside[0]->id);
+    }, [this] { check("a snapshot has no fewer clients than the table ever had", seen.size() >= count); });
     play("find", "erase and insert", [this] { seen = {table->find(inside[0]->id), table->find(inside[1]->id)}; }, change, [this] {
       check("find gives the client or null", seen[0] == nullptr || seen[0] == inside[0]);
       check("find gives a client that stays", seen[1] == inside[1]);
@@ -566,6 +569,7 @@ class Events : public lab::AcceptEvents {
     look_at_thread("make_client");
     std::lock_guard lock(mutex_);
     ++made_;
+    if (cannot_make_) throw CannotMake();
     if (keeps_all_) all_.push_back(client);
     return client;
   }
@@ -600,6 +604,12 @@ class Events : public lab::AcceptEvents {
   std::size_t made() const {
     std::lock_guard lock(mutex_);
     return made_;
+  }
+  // From now on, make_client throws.
+  struct CannotMake {};
+  void make_none() {
+    std::lock_guard lock(mutex_);
+    cannot_make_ = true;
   }
   // From now on, this happens in on_error.
   void at_error(std::function<void()> what) {
@@ -687,6 +697,7 @@ class Events : public lab::AcceptEvents {
   std::function<void()> at_error_;
   std::size_t made_ = 0;
   bool uses_table_ = false;
+  bool cannot_make_ = false;
   bool held_ = false;
   bool keeps_all_ = false;
   std::vector<std::shared_ptr<Client>> clients_;
@@ -954,6 +965,22 @@ LAB_TEST(Lab01, AnAcceptErrorDoesNotEndTheLoop, "N2", kLoop) {
 }
 
 LAB_TEST(Lab01, TheLoopEndsWhenToldTo, "N2", kLoop) {
+  STEP("make_client throws: that ends the loop and leaves it, and the connection is closed");
+  {
+    Accepting server(10);
+    server.events.make_none();
+    TestClient peer(server.port);
+    check_eventually("accept_loop ends", [&] { return server.loop.finished(); });
+    bool thrown = false;
+    try {
+      server.loop.finish();
+    } catch (const Events::CannotMake&) {
+      thrown = true;
+    }
+    check("accept_loop throws what make_client threw", thrown);
+    peer.expect_closed();
+    check_equal("the clients in the table", server.table.size(), 0);
+  }
   STEP("it is told to stop while it waits for a client");
   {
     Accepting server(10);
