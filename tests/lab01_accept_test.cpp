@@ -34,9 +34,11 @@ constexpr const char* kProgram = "lab01_accept/README.md#step-4-try-it";
 
 // --- The table -------------------------------------------------------------------------------------------------------
 
-// Inserts a new client, which must succeed.
+// Inserts a new client, which must succeed. Its socket is closed, as that of a client who is about to leave: it stays until it
+// is erased.
 std::shared_ptr<Client> inserted(ClientTable& table) {
   auto client = std::make_shared<Client>();
+  client->peer = {"127.0.0.1", 4000};
   check("insert takes the client", table.insert(client));
   return client;
 }
@@ -139,6 +141,13 @@ LAB_TEST(Lab01, EraseTakesAClientOutOnce, "N5", kTable) {
   check_equal("the references to the client that was erased", client.use_count(), 1);
   client.reset();
   check("the peer sees an orderly close", peer.expect_closed() == End::eof);
+  STEP("another one is erased by one thread, while another has it from find");
+  std::shared_ptr<Client> found = table.find(1);
+  const std::weak_ptr<Client> alive = found;
+  check("erase takes it out", table.erase(1));
+  check("it lives while the one from find holds it", !alive.expired() && found.use_count() == 1);
+  found.reset();
+  check("then it dies", alive.expired());
 }
 
 LAB_TEST(Lab01, SnapshotIsInTheOrderOfTheIds, "N5", kTable) {
@@ -673,6 +682,11 @@ class Events : public lab::AcceptEvents {
     std::lock_guard lock(mutex_);
     keeps_all_ = true;
   }
+  // Whether it is the only one who holds the clients of keep_all that were refused.
+  bool holds_refused_alone() const {
+    std::lock_guard lock(mutex_);
+    return std::all_of(all_.begin(), all_.end(), [](const auto& client) { return client->id != 0 || client.use_count() == 1; });
+  }
   void forget_clients() {
     std::lock_guard lock(mutex_);
     clients_.clear();
@@ -909,6 +923,7 @@ LAB_TEST(Lab01, ARefusedClientIsClosed, "N2", kLoop) {
   check_equal("how often on_client was called", server.events.count(), 3);
   check_equal("how often on_refused was called", server.events.refused_count(), 10);
   check_equal("how often make_client was called", server.events.made(), 13);
+  check("nobody else holds a refused client", server.events.holds_refused_alone());
   check_equal("the id of the last client; a refusal uses up none", client_of(server.events, late)->id, 3);
 }
 

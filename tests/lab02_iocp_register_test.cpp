@@ -374,7 +374,9 @@ LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
   Client* got = nullptr;
   bool was_associated = false;
   std::thread::id thread;
-  check("register_client returns true", lab::register_client(room.port.get(), table, pair.client, [&](Client& client) {
+  const auto captured = std::make_shared<int>(0);
+  const lab::ClientId id = pair.client->id;
+  check("register_client returns true", lab::register_client(room.port.get(), table, pair.client, [&, captured](Client& client) {
           ++calls;
           got = &client;
           was_associated = is_associated(client);
@@ -386,7 +388,9 @@ LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
   check("the socket was associated before first_recv was called", was_associated);
   check("first_recv was called on the thread of register_client: a receive is cancelled when its thread ends",
         thread == std::this_thread::get_id());
-  check("the client is still in the table", table.find(pair.client->id) == pair.client);
+  check("the client is still in the table, with its id", pair.client->id == id && table.find(id) == pair.client);
+  check("its peer is what it was", pair.client->peer.ip == "127.0.0.1" && pair.client->peer.port == pair.peer.local_port());
+  check("nothing keeps first_recv", captured.use_count() == 1);
   check("its socket is open", pair.client->socket.valid() && pair.peer.look() == End::none);
   STEP("its key is its address");
   check("post_recv returns true", lab::post_recv(*pair.client));
