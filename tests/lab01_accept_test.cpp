@@ -142,8 +142,8 @@ LAB_TEST(Lab01, EraseTakesAClientOutOnce, "N5", kTable) {
   client.reset();
   check("the peer sees an orderly close", peer.expect_closed() == End::eof);
   STEP("another one is erased by one thread, while another has it from find");
+  const std::weak_ptr<Client> alive = table.snapshot().front();
   std::shared_ptr<Client> found = table.find(1);
-  const std::weak_ptr<Client> alive = found;
   check("erase takes it out", table.erase(1));
   check("it lives while the one from find holds it", !alive.expired() && found.use_count() == 1);
   found.reset();
