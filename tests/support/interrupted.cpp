@@ -13,6 +13,8 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <unordered_map>
@@ -157,18 +159,30 @@ void set_trap_flag(bool on) {
   }
 }
 
+// Reads what the kernel tells of a thread; empty: nothing.
+template <std::size_t size>
+const char* read_of(pid_t thread, const char* what, char (&text)[size]) {
+  char name[64];
+  std::snprintf(name, sizeof name, "/proc/self/task/%d/%s", thread, what);
+  const int file = ::open(name, O_RDONLY | O_CLOEXEC);
+  const ssize_t count = file < 0 ? 0 : ::read(file, text, size - 1);
+  if (file >= 0) ::close(file);
+  text[count > 0 ? count : 0] = '\0';
+  return text;
+}
+
 // Whether this thread sleeps in the kernel: then it waits for the one that stands still.
 bool sleeps(pid_t thread) {
-  char name[64], text[256];
-  std::snprintf(name, sizeof name, "/proc/self/task/%d/stat", thread);
-  const int file = ::open(name, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const ssize_t size = ::read(file, text, sizeof text - 1);
-  ::close(file);
-  for (ssize_t i = size - 2; i > 0; --i) {  // the state comes after the name, which is in brackets
-    if (text[i] == ')') return i + 2 < size && text[i + 2] == 'S';
-  }
-  return false;
+  char text[256];
+  const char* const behind_name = std::strrchr(read_of(thread, "stat", text), ')');
+  return behind_name != nullptr && std::strncmp(behind_name, ") S", 3) == 0;
+}
+
+// How often it has come to a processor. On a busy machine, who waits with yield comes often and uses nearly nothing.
+long turns_of(pid_t thread) {
+  char text[128];
+  const char* const last = std::strrchr(read_of(thread, "schedstat", text), ' ');
+  return last != nullptr ? std::strtol(last, nullptr, 10) : 0;
 }
 
 long long nanoseconds_of(const Other& other) {
@@ -180,12 +194,14 @@ long long nanoseconds_of(const Other& other) {
 // Lets the other thread run until it has ended, sleeps, or turns in a circle. A busy machine only makes this longer.
 void stand_still(Other& other) {
   const long long spins = nanoseconds_of(other) + 300'000;
+  const long turns = turns_of(other.id()) + 12;
   const timespec moment{0, 20'000};
   other.send();
   for (int looks = 1; !other.has_ended(); ++looks) {
     if (looks < 100) ::sched_yield();
     else ::nanosleep(&moment, nullptr);
-    if (other.has_begun() && (nanoseconds_of(other) > spins || (looks % 8 == 0 && sleeps(other.id())))) return;
+    if (!other.has_begun()) continue;
+    if (nanoseconds_of(other) > spins || (looks % 8 == 0 && (sleeps(other.id()) || turns_of(other.id()) > turns))) return;
   }
 }
 
