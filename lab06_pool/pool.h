@@ -49,6 +49,7 @@ class OperationPool : public OperationSource {
 
   // An operation as OperationSource promises it: kind set, `overlapped` zero, `wsabuf` the whole buffer, no connection.
   // Nothing of its last use is left but the bytes in its buffer. Null when the pool is bounded and all are out.
+  // When a growing pool gets no memory, it throws std::bad_alloc or returns null; it can be used as before.
   OverlappedEx* acquire(OpKind kind) override;
 
   // Takes it back and lets go of its connection. Returns false, counts it in `bad_releases`, and changes nothing when

@@ -44,6 +44,7 @@ struct Watch {
   std::size_t count = 0;
   std::size_t large = 0;            // a `new` of so many bytes or more
   void (*after_large)() = nullptr;  // is followed by this call, once
+  std::size_t fails_after = 0;      // of so many `new` of the size of an operation or more, the last has no memory; 0: none of them
   std::size_t rubbish = 0;          // so many bytes that mean nothing stand behind each `new` of operations
 
   void took(void* memory, std::size_t size) {
@@ -68,6 +69,7 @@ thread_local Watch watch;
 
 void* take(std::size_t size, std::size_t alignment) {
   const std::size_t rubbish = size >= sizeof(lab::OverlappedEx) ? watch.rubbish : 0;
+  if (watch.fails_after > 0 && size >= sizeof(lab::OverlappedEx) && --watch.fails_after == 0) throw std::bad_alloc();
   size = std::max<std::size_t>(size, 1) + rubbish;
   void* memory = nullptr;
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
@@ -150,6 +152,10 @@ void release_all(OperationPool& pool, const std::vector<OverlappedEx*>& ops) {
 
 void check_distinct(std::vector<OverlappedEx*> ops) {
   std::sort(ops.begin(), ops.end());
+  for (const OverlappedEx* op : ops) {
+    check("the address of an operation is a multiple of " + to_text(alignof(OverlappedEx)),
+          reinterpret_cast<std::uintptr_t>(op) % alignof(OverlappedEx) == 0);
+  }
   for (std::size_t i = 0; i + 1 < ops.size(); ++i) {
     const auto distance = reinterpret_cast<std::uintptr_t>(ops[i + 1]) - reinterpret_cast<std::uintptr_t>(ops[i]);
     check("no two operations are the same", distance != 0);
@@ -241,8 +247,12 @@ std::size_t rounds(std::size_t natively) {
 LAB_TEST(Lab06, OperationsAreWholeAndApart, "N11", kStep2) {
   STEP("40 operations are acquired from a pool of 40");
   OperationPool pool(40, PoolPolicy::bounded);
+  watch.count = 0;
+  watch.on = true;
   const auto ops = acquire_all(pool, 40);
+  watch.on = false;
   check_distinct(ops);
+  for (const OverlappedEx* op : ops) check("it was made with the pool, not in acquire", watch.around(op) == nullptr);
   STEP("each buffer is filled in another way, then all are looked at");
   for (std::size_t i = 0; i < ops.size(); ++i)
     std::memset(ops[i]->buffer, static_cast<int>(i + 1), sizeof ops[i]->buffer);
@@ -259,10 +269,13 @@ LAB_TEST(Lab06, OperationsAreWholeAndApart, "N11", kStep2) {
   check("it gives one", op != nullptr);
   check("it gives no second one", small.acquire(OpKind::send) == nullptr);
   check("release takes it back", small.release(op));
-  STEP("a pool of 0 is made: it has one");
-  OperationPool none(0, PoolPolicy::bounded);
-  check_equal("its capacity", none.stats().capacity, 1);
-  release_all(none, acquire_all(none, 1));
+  for (const PoolPolicy policy : {PoolPolicy::bounded, PoolPolicy::growing}) {
+    STEP(std::string("a ") + (policy == PoolPolicy::bounded ? "bounded" : "growing") + " pool of 0 is made: it has one");
+    OperationPool none(0, policy);
+    check_equal("its capacity", none.stats().capacity, 1);
+    release_all(none, acquire_all(none, 1));
+    check_equal("its capacity", none.stats().capacity, 1);
+  }
 }
 
 // --- TODO 3: acquire ---
@@ -307,6 +320,43 @@ LAB_TEST(Lab06, ABoundedPoolRunsOut, "N10", kStep3) {
   check_equal("in_use() at the end", pool.in_use(), 0);
 }
 
+namespace {
+
+// The system has no memory for the nth `new` of operations in this growth. False: there were not so many.
+bool grow_without_memory(std::size_t nth) {
+  OperationPool pool(4, PoolPolicy::growing);
+  auto ops = acquire_all(pool, 4);
+  watch.fails_after = nth;
+  OverlappedEx* grown = nullptr;
+  try {
+    grown = pool.acquire(OpKind::send);
+  } catch (const std::bad_alloc&) {
+  }
+  const bool failed = std::exchange(watch.fails_after, 0) == 0;
+  if (grown != nullptr) ops.push_back(grown);
+  lab::PoolStats stats = pool.stats();
+  check_equal("in_use", stats.in_use, ops.size());
+  check_equal("high_water", stats.high_water, ops.size());
+  check_equal("acquired", stats.acquired, ops.size());
+  Background other("a release and an acquire of another thread, after an acquire that had no memory,", [&] {
+    check("release takes back what is out", pool.release(ops[0]));
+    ops[0] = pool.acquire(OpKind::recv);
+    check("acquire gives the operation that came back", ops[0] != nullptr);
+    ops.push_back(pool.acquire(OpKind::recv));
+    check("there is memory again, and the pool grows", ops.back() != nullptr);
+  });
+  other.finish();
+  check_distinct(ops);
+  stats = pool.stats();
+  while (ops.size() < stats.capacity) ops.push_back(acquire_all(pool, 1).front());
+  check_equal("the capacity, when as many are out", pool.stats().capacity, stats.capacity);
+  check_distinct(ops);
+  release_all(pool, ops);
+  return failed;
+}
+
+}  // namespace
+
 LAB_TEST(Lab06, AGrowingPoolGrows, "N10", kStep3) {
   OperationPool pool(3, PoolPolicy::growing);
   std::vector<OverlappedEx*> ops;
@@ -315,18 +365,26 @@ LAB_TEST(Lab06, AGrowingPoolGrows, "N10", kStep3) {
   check_equal("the capacity at the start", capacity, 3);
   for (std::size_t i = 0; i < 200; ++i) {
     const bool all_out = ops.size() == capacity;
+    watch.count = 0;
+    watch.on = true;
     ops.push_back(pool.acquire(OpKind::send));
+    watch.on = false;
     check("a growing pool always gives one", ops.back() != nullptr);
     check_as_new(*ops.back(), OpKind::send);
     std::memset(ops.back()->buffer, static_cast<int>(i % 251), sizeof ops.back()->buffer);
-    const std::size_t now = pool.stats().capacity;
+    const lab::PoolStats stats = pool.stats();
     if (all_out) {
-      check("when all " + to_text(capacity) + " are out, the pool makes as many again; now it has " + to_text(now),
-            now >= 2 * capacity);
+      check_equal("the capacity, when all " + to_text(capacity) + " were out and the pool had to make as many again",
+                  stats.capacity, 2 * capacity);
     } else {
-      check_equal("the capacity while not all are out", now, capacity);
+      check_equal("the capacity while not all are out", stats.capacity, capacity);
+      check("an operation is made when the pool grows, not in a later acquire", watch.around(ops.back()) == nullptr);
     }
-    capacity = now;
+    capacity = stats.capacity;
+    check_equal("in_use", stats.in_use, i + 1);
+    check_equal("high_water, when one thread alone works", stats.high_water, i + 1);
+    check_equal("acquired", stats.acquired, i + 1);
+    check_equal("exhausted", stats.exhausted, 0);
   }
   check_distinct(ops);
   STEP("the first ones are still where they were, and all can be released");
@@ -337,11 +395,20 @@ LAB_TEST(Lab06, AGrowingPoolGrows, "N10", kStep3) {
   }
   release_all(pool, ops);
   check_equal("in_use()", pool.in_use(), 0);
+  check_equal("the capacity, because a pool keeps what it has made", pool.stats().capacity, capacity);
   STEP("as many as there are now are acquired: no need to grow");
   ops = acquire_all(pool, capacity);
   check_distinct(ops);
   check_equal("the capacity", pool.stats().capacity, capacity);
   release_all(pool, ops);
+  STEP("all are out, and the system has no memory when the pool grows; later it has some");
+  for (std::size_t nth = 1; nth < 10 && grow_without_memory(nth); ++nth) {
+  }
+  STEP("a large pool has to grow");
+  OperationPool large(4096, PoolPolicy::growing);
+  ops = acquire_all(large, 4097);
+  check_equal("the capacity of a pool that had 4096", large.stats().capacity, 8192);
+  release_all(large, ops);
 }
 
 // --- TODO 4: release ---
@@ -371,6 +438,25 @@ LAB_TEST(Lab06, ReleasedTwiceIsCaught, "N10", kStep4) {
     release_all(pool, ops);
     check_equal("bad_releases", pool.stats().bad_releases, 3);
     check_equal("in_use()", pool.in_use(), 0);
+    STEP("all that there are, or 13 of a pool that has grown, are released; then each one again, in another order");
+    ops = acquire_all(pool, policy == PoolPolicy::bounded ? 4 : 13);
+    release_all(pool, ops);
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      check("the second release refuses", !pool.release(ops[(i * 5 + 1) % ops.size()]));
+    }
+    check_equal("bad_releases", pool.stats().bad_releases, 3 + ops.size());
+    check_equal("in_use()", pool.in_use(), 0);
+    STEP("half of them are out again, and the others are released once more");
+    std::set<OverlappedEx*> out;
+    for (std::size_t i = 0; i < ops.size() / 2; ++i) out.insert(acquire_all(pool, 1).front());
+    for (OverlappedEx* op : ops) {
+      if (out.count(op) == 0) check("release refuses what is free", !pool.release(op));
+    }
+    check_equal("in_use()", pool.in_use(), ops.size() / 2);
+    ops.assign(out.begin(), out.end());
+    while (ops.size() < pool.stats().capacity) ops.push_back(acquire_all(pool, 1).front());
+    check_distinct(ops);
+    release_all(pool, ops);
   }
 }
 
@@ -391,19 +477,43 @@ struct TwoAtThePool {
   void prepare() {
     pool.emplace(blocks, policy);
     out = acquire_all(*pool, count);
+    for (OverlappedEx* op : out) mark(*op);
     if (arrange) arrange();
     at_first = out.size();
     one_got = other_got = {};
   }
-  // What one of the two threads has acquired in this round.
+  // What one of the two threads has acquired in this round, and what the pool should have counted.
   struct Got {
-    std::vector<OverlappedEx*> ops;
+    std::vector<OverlappedEx*> ops;  // and kept
+    std::size_t given = 0;
     std::size_t nulls = 0;
+    std::size_t refused = 0;
+    std::string fault;  // of the first one that was not as good as new
   };
-  void acquire(Got& got) {
+  // As one that is in use.
+  void mark(OverlappedEx& op) {
+    op.overlapped.Internal = 7;
+    op.wsabuf.len = 6;
+    op.connection = connection;
+  }
+  OverlappedEx* take(Got& got) {
     OverlappedEx* const op = pool->acquire(OpKind::send);
+    const Unwatched mine;
+    if (op == nullptr) {
+      ++got.nulls;
+      return nullptr;
+    }
+    ++got.given;
+    if (got.fault.empty()) got.fault = fault_of(*op, OpKind::send);
+    mark(*op);
+    return op;
+  }
+  void acquire(Got& got) {
+    OverlappedEx* const op = take(got);
     if (op != nullptr) got.ops.push_back(op);
-    else ++got.nulls;
+  }
+  void release_wrong(Got& got, OverlappedEx* op) {
+    if (!pool->release(op)) ++got.refused;
   }
   // Takes the first one back that was out at the beginning.
   void release_first() {
@@ -412,6 +522,13 @@ struct TwoAtThePool {
   }
   // When both have come to their ends: the figures are right, and each operation that is not out can be acquired, once.
   void look_at_all() {
+    for (const Got* got : {&one_got, &other_got}) {
+      if (!got->fault.empty()) fail("expected an operation as good as new, but " + got->fault);
+      for (const OverlappedEx* op : got->ops) {
+        check("nobody has changed an operation since it was acquired",
+              op->overlapped.Internal == 7 && op->wsabuf.len == 6 && op->kind == OpKind::send && op->connection == connection);
+      }
+    }
     out.insert(out.end(), one_got.ops.begin(), one_got.ops.end());
     out.insert(out.end(), other_got.ops.begin(), other_got.ops.end());
     std::erase(out, nullptr);
@@ -421,7 +538,9 @@ struct TwoAtThePool {
     if (stats.high_water < out.size() || stats.high_water > stats.capacity) {
       fail("expected that high_water is at least " + to_text(out.size()) + ", which are out; it was " + to_text(stats.high_water));
     }
+    check_equal("acquired", stats.acquired, count + one_got.given + other_got.given);
     check_equal("exhausted", stats.exhausted, one_got.nulls + other_got.nulls);
+    check_equal("bad_releases", stats.bad_releases, one_got.refused + other_got.refused);
     while (out.size() < stats.capacity) {
       out.push_back(pool->acquire(OpKind::send));
       if (out.back() == nullptr) fail("expected that acquire gives all " + to_text(stats.capacity) + ", but not the " + to_text(out.size()) + "th");
@@ -429,19 +548,26 @@ struct TwoAtThePool {
     check_distinct(out);
     check_equal("the capacity", pool->stats().capacity, stats.capacity);
     release_all(*pool, out);
+    check_equal("the number of references to the connection", connection.use_count(), 1);
   }
   void check_acquired(std::size_t expected) {
     check_equal("how many operations the two threads got", one_got.ops.size() + other_got.ops.size(), expected);
+    std::size_t capacity = blocks;
+    while (capacity < at_first + expected) capacity *= 2;
+    check_equal("the capacity", pool->stats().capacity, capacity);
   }
 
   void release_and_release() {
-    bool one_took = false, other_took = false;
-    play("release", "release of the same operation", [&] { one_took = pool->release(out.back()); },
-         [&] { other_took = pool->release(out.back()); }, [&] {
-           check_equal("how many of the two calls took it back", one_took + other_took, 1);
-           check_equal("bad_releases", pool->stats().bad_releases, 1);
+    play("release", "release of the same operation", [this] { release_wrong(one_got, out.back()); },
+         [this] { release_wrong(other_got, out.back()); }, [this] {
+           check_equal("how many of the two calls refused it", one_got.refused + other_got.refused, 1);
            out.pop_back();
          });
+  }
+  void both_release(const char* what, OverlappedEx* wrong) {
+    play(what, what, [=, this] { release_wrong(one_got, wrong); }, [=, this] { release_wrong(other_got, wrong); }, [this] {
+      check_equal("how many of the two calls refused it", one_got.refused + other_got.refused, 2);
+    });
   }
   void acquire_and_acquire(std::size_t there_are) {
     play("acquire", "acquire", [this] { acquire(one_got); }, [this] { acquire(other_got); }, [&] { check_acquired(there_are); });
@@ -449,18 +575,18 @@ struct TwoAtThePool {
   // There is one for each thread at each moment, but not always the same one.
   void acquire_while_places_change() {
     play("acquire", "acquire and release, in turns", [this] { acquire(one_got); }, [this] {
-      for (int i = 0; i < 3; ++i) {
-        OverlappedEx* const next = pool->acquire(OpKind::recv);
+      for (std::size_t i = 0; i < 3; ++i) {
+        OverlappedEx* const next = take(other_got);
         check("acquire gives an operation, because there is one for each thread", next != nullptr);
-        check("release takes back what is out", pool->release(out.front()));
-        out.front() = next;
+        check("release takes back what is out", pool->release(out[i]));
+        out[i] = next;
       }
     }, [this] { check_acquired(1); });
   }
   // Two are taken, and the first one comes back: what a thread has seen in a list before is there again, and wrong.
   void acquire_while_one_comes_back() {
     play("acquire", "acquire twice, and release of the first", [this] { acquire(one_got); }, [this] {
-      OverlappedEx* const first = pool->acquire(OpKind::send);
+      OverlappedEx* const first = take(other_got);
       acquire(other_got);
       check("release takes back what is out", first != nullptr && pool->release(first));
     }, [this] { check_acquired(2); });
@@ -473,15 +599,59 @@ struct TwoAtThePool {
   void release_and_acquire() {
     play("release", "acquire", [this] { release_first(); }, [this] { acquire(other_got); }, [] {});
     play("acquire", "release", [this] { acquire(one_got); }, [this] { release_first(); }, [] {});
-    bool is_back = false;
-    play("release", "in_use and acquire", [this] { release_first(); }, [&] {
-      is_back = pool->in_use() < at_first;
-      acquire(other_got);
-    }, [&] {
-      check("acquire gives the operation as soon as in_use() says that it is not out", !is_back || other_got.nulls == 0);
-    });
   }
 
+  // All are out, and the pool grows.
+  void release_what_has_just_been_made() {
+    play("acquire", "acquire and release, in turns", [this] { acquire(one_got); }, [this] {
+      for (int i = 0; i < 3; ++i) {
+        OverlappedEx* const op = take(other_got);
+        check("release takes back what is out", op != nullptr && pool->release(op));
+      }
+    }, [] {});
+  }
+  // Somebody asks for the figures meanwhile.
+  void look_at_figures() {
+    std::size_t seen = 0;
+    lab::PoolStats stats;
+    const auto ask = [&] {
+      seen = pool->in_use();
+      stats = pool->stats();
+    };
+    const auto see = [&](std::size_t least, std::size_t most) {
+      const lab::PoolStats now = pool->stats();
+      for (const std::size_t figure : {seen, stats.in_use}) {
+        if (figure < least || figure > most) {
+          fail("expected in_use to be " + to_text(least) + " to " + to_text(most) + " while others work, but it was " + to_text(figure));
+        }
+      }
+      check("no other figure has ever been so large, or so small",
+            stats.capacity >= blocks && stats.capacity <= now.capacity && stats.high_water >= at_first &&
+                stats.high_water <= now.capacity && stats.acquired >= count && stats.acquired <= now.acquired &&
+                stats.exhausted <= now.exhausted && stats.bad_releases <= now.bad_releases);
+    };
+    const auto given = [&] { see(at_first, at_first + one_got.ops.size() + other_got.ops.size()); };
+    const auto wrong = [this](Got& got) {
+      release_wrong(got, nullptr);
+      release_wrong(got, reinterpret_cast<OverlappedEx*>(&got));
+    };
+    play("acquire", "in_use and stats", [this] { acquire(one_got); }, ask, given);
+    play("in_use and stats", "acquire", ask, [this] { acquire(other_got); }, given);
+    if (count == blocks) return;  // the rest is as it was with some that are free
+    play("release", "in_use and stats", [this] { release_first(); }, ask, [&] { see(at_first - 1, at_first); });
+    play("wrong release", "in_use and stats", [&] { wrong(one_got); }, ask, given);
+    play("in_use and stats", "wrong release", ask, [&] { wrong(other_got); }, given);
+    play("in_use and stats", "release and acquire, in turns", ask, [this] {
+      for (std::size_t i = 0; i < 4; ++i) {
+        OverlappedEx*& op = out[i % out.size()];
+        check("release takes back what is out", pool->release(op));
+        op = take(other_got);
+        check("acquire gives what came back", op != nullptr);
+      }
+    }, [&] { see(0, blocks); });  // a sum of several lists may be of several moments
+  }
+
+  const std::shared_ptr<lab::Connection> connection = std::make_shared<lab::Connection>();
   const std::size_t blocks;
   const PoolPolicy policy;
   const std::size_t count;
@@ -497,6 +667,10 @@ struct TwoAtThePool {
 LAB_TEST(Lab06, TwoThreadsReleaseTheSame, "N10", kStep4) {
   STEP("a thread stands still while it releases an operation, and another one releases the same");
   TwoAtThePool(2, PoolPolicy::bounded, 2).release_and_release();
+  STEP("both release null, or what was never an operation");
+  OverlappedEx foreign;
+  TwoAtThePool(2, PoolPolicy::bounded, 1).both_release("release of null", nullptr);
+  TwoAtThePool(2, PoolPolicy::growing, 1).both_release("release of a foreign operation", &foreign);
   constexpr std::size_t kOps = 64;
   OperationPool pool(kOps, PoolPolicy::bounded);
   STEP("two threads release the same 64 operations, one from the first to the last, one from the last to the first");
@@ -581,6 +755,8 @@ LAB_TEST(Lab06, ForeignOperationsAreRefused, "N10", kStep4) {
     return reinterpret_cast<OverlappedEx*>(reinterpret_cast<char*>(op) + bytes);
   };
   refuse("null", nullptr, false);
+  refuse("an address where no memory is", reinterpret_cast<OverlappedEx*>(std::uintptr_t{64}), false);
+  refuse("the highest address", reinterpret_cast<OverlappedEx*>(~std::uintptr_t{63}), false);
   refuse("an operation that came from new", heap.get());
   refuse("an operation on the stack", &stack);
   refuse("an operation of another pool", of_other);
@@ -739,7 +915,10 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
   TwoAtThePool(2, PoolPolicy::bounded, 0).acquire_and_acquire(2);
   STEP("there is one for both");
   TwoAtThePool(3, PoolPolicy::bounded, 2).acquire_and_acquire(1);
+  STEP("there is none");
+  TwoAtThePool(2, PoolPolicy::bounded, 2).acquire_and_acquire(0);
   STEP("the pool has to grow");
+  TwoAtThePool(2, PoolPolicy::growing, 2).acquire_and_acquire(2);
   TwoAtThePool(1, PoolPolicy::growing, 1).acquire_and_acquire(2);
   TwoAtThePool(2, PoolPolicy::growing, 1).acquire_while_many_are_acquired(3);
   STEP("two of 24 are free, and the other thread acquires and releases; neighbours in memory, and others");
@@ -750,6 +929,11 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
       release_all(*two.pool, {two.out[5], two.out[5 + distance]});
       two.out.erase(two.out.begin() + static_cast<std::ptrdiff_t>(5 + distance));
       two.out.erase(two.out.begin() + 5);
+    };
+    two.acquire_while_places_change();
+    two.arrange = [&, first = two.arrange] {
+      first();
+      std::reverse(two.out.begin(), two.out.end());
     };
     two.acquire_while_places_change();
   }
@@ -791,6 +975,8 @@ LAB_TEST(Lab06, AnOperationHasOneOwner, "N10", kStep4) {
   TwoAtThePool(1, PoolPolicy::bounded, 1).release_and_acquire();
   TwoAtThePool(4, PoolPolicy::bounded, 3).release_and_acquire();
   TwoAtThePool(2, PoolPolicy::growing, 2).release_and_acquire();
+  STEP("a thread stands still while it lets the pool grow, and another one acquires and releases");
+  TwoAtThePool(2, PoolPolicy::growing, 2).release_what_has_just_been_made();
   constexpr unsigned kThreads = 4;
   OperationPool pool(2 * kThreads, PoolPolicy::bounded);
   STEP("four threads acquire two operations each, write into them, look at them, and release them, without a pause");
@@ -939,6 +1125,12 @@ LAB_TEST(Lab06, AcquiredHereReleasedThere, "N10", kStep4) {
   ops = acquire_all(pool, 16);
   check_distinct(ops);
   release_all(pool, ops);
+  STEP("a thread acquires all of them and ends; this thread releases them, and gets all of them again");
+  on_threads("a thread that acquires", 1, [&](unsigned) { ops = acquire_all(pool, 16); });
+  release_all(pool, ops);
+  ops = acquire_all(pool, 16);
+  check_distinct(ops);
+  release_all(pool, ops);
 }
 
 // --- TODO 5 and the rest of the contract ---
@@ -976,11 +1168,26 @@ LAB_TEST(Lab06, FiguresOfOneThread, "N10", kStep5) {
   release_all(pool, {ops[3]});
   check("release refuses", !pool.release(ops[3]) && !pool.release(nullptr));
   expect(0, 10, 13, 1, 2);
+  STEP("a second pool has figures of its own");
+  OperationPool second(3, PoolPolicy::bounded);
+  release_all(second, acquire_all(second, 2));
+  const lab::PoolStats stats = second.stats();
+  check("they are 3, 0, 2, 2, 0, 0", stats.capacity == 3 && stats.in_use == 0 && stats.high_water == 2 &&
+                                         stats.acquired == 2 && stats.exhausted == 0 && stats.bad_releases == 0);
+  expect(0, 10, 13, 1, 2);
+  STEP("a thread stands still while it uses the pool, and another one asks for the figures; or the other way round");
+  TwoAtThePool(4, PoolPolicy::bounded, 2).look_at_figures();
+  STEP("all are out");
+  TwoAtThePool(2, PoolPolicy::bounded, 2).look_at_figures();
+  STEP("the pool has to grow");
+  TwoAtThePool(4, PoolPolicy::growing, 4).look_at_figures();
 }
 
 LAB_TEST(Lab06, NoNewAfterTheStart, "N10", kStep1) {
   OperationPool pool(64, PoolPolicy::growing);
   const auto connection = std::make_shared<lab::Connection>();
+  OperationPool small_one(1, PoolPolicy::bounded);
+  int unexpected = 0;
   OverlappedEx* ops[64];
   char foreign[256];
   std::size_t next_foreign = 0;
@@ -994,6 +1201,9 @@ LAB_TEST(Lab06, NoNewAfterTheStart, "N10", kStep1) {
     pool.release(nullptr);
     pool.release(reinterpret_cast<OverlappedEx*>(&foreign[next_foreign++]));
     static_cast<void>(pool.in_use());
+    OverlappedEx* const only = small_one.acquire(OpKind::recv);
+    if (small_one.acquire(OpKind::send) != nullptr) ++unexpected;
+    small_one.release(only);
   };
   STEP("64 operations are acquired and released, to warm up");
   use_all();
@@ -1004,6 +1214,7 @@ LAB_TEST(Lab06, NoNewAfterTheStart, "N10", kStep1) {
   for (int i = 0; i < 100; ++i) use_all();
   watch.on = false;
   check_equal("how often new was called for 6400 operations", watch.news, 0);
+  check_equal("how often a pool of one gave a second one", unexpected, 0);
   check_equal("in_use()", pool.in_use(), 0);
 }
 
@@ -1022,8 +1233,39 @@ LAB_TEST(Lab06, ThePoolEndsWithOperationsOut, "N10", kStep2) {
   const Watch::Allocation* memory = watch.around(op);
   check("its operations are freed", memory == nullptr || memory->freed);
 
-  STEP("a pool of 20 that has grown to 40 or more ends, and 27 are out, of both halves");
+  STEP("a pool of 20 that has grown to 40 ends, and nothing is out");
+  watch.count = 0;
+  watch.on = true;
+  pool = std::make_unique<OperationPool>(20, PoolPolicy::growing);
+  auto ops = acquire_all(*pool, 30);
+  release_all(*pool, ops);
+  pool.reset();
+  watch.on = false;
+  for (const OverlappedEx* one : ops) {
+    memory = watch.around(one);
+    check("all its operations are freed", memory == nullptr || memory->freed);
+  }
+
+  STEP("a bounded pool ends, and one is out, which has a connection");
   LEAK_ON_PURPOSE;
+  const auto connection = std::make_shared<lab::Connection>();
+  watch.count = 0;
+  watch.on = true;
+  pool = std::make_unique<OperationPool>(20, PoolPolicy::bounded);
+  static OverlappedEx* last = nullptr;  // a leak checker finds it here
+  last = acquire_all(*pool, 1).front();
+  last->connection = connection;
+  testing::internal::CaptureStderr();
+  pool.reset();
+  said = testing::internal::GetCapturedStderr();
+  watch.on = false;
+  check("it says on stderr that 1 is out; it said: " + said, said.find('1') != std::string::npos);
+  memory = watch.around(last);
+  check("an operation that is out is not freed", memory == nullptr || !memory->freed);
+  check("it keeps its connection", last->connection == connection);
+  last->connection = nullptr;
+
+  STEP("a pool of 20 that has grown to 40 ends, and 27 are out, of both halves");
   watch.count = 0;
   watch.on = true;
   pool = std::make_unique<OperationPool>(20, PoolPolicy::growing);
