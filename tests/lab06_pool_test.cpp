@@ -655,7 +655,10 @@ struct TwoAtThePool {
     play("release", "in_use and stats", [this] { release_first(); }, ask, [&] { see(at_first - 1, at_first); });
     play("wrong release", "in_use and stats", [&] { wrong(one_got); }, ask, given);
     play("stats", "wrong release", ask_one, [&] { wrong(other_got); }, given);
-    play("in_use", "release and acquire, in turns", [&] { stats.in_use = seen = pool->in_use(); }, [this] {
+    play("in_use", "release and acquire, in turns", [&] {
+      seen = pool->in_use();
+      stats = {blocks, seen, at_first, count, 0, 0};  // not those of an earlier play
+    }, [this] {
       for (std::size_t i = 0; i < 4; ++i) {
         OverlappedEx*& op = out[i % out.size()];
         check("release takes back what is out", pool->release(op));
