@@ -70,6 +70,8 @@ Card card_of(const TestResult& test, const std::string& file, int number) {
   }
   if (card.rest.find_first_not_of(" \n") == std::string::npos) card.rest.clear();
   if (test.verdict != Verdict::not_started && test.verdict != Verdict::grader_error && test.verdict != Verdict::not_run) {
+    // A crash does not come to its "read:" line.
+    if (card.handout.empty()) card.handout = file.substr(0, file.find('/')) + "/README.md#what-failing-tests-mean";
     card.replay = "./lab check " + std::to_string(number) + " --test " + test.name + (test.seed.empty() ? "" : " --seed " + test.seed) +
                   (test.platform.empty() || test.platform == "linux" ? "" : " --platform " + test.platform);
   }
