@@ -228,7 +228,8 @@ void take_turns(ClientTable& table) {
 }
 
 // Calls `round()` again and again, long enough that threads meet inside of the table. What counts is the processor time of
-// all threads together, so that a busy machine makes it longer, but no more than 2 s.
+// all threads together, so that a busy machine makes it longer, but no more than 2 s, and not so long that the test runs out of
+// time.
 class Crowd {
  public:
   void for_a_while(const std::function<void()>& round) const {
@@ -237,7 +238,7 @@ class Crowd {
 
  private:
   const std::clock_t start_ = std::clock();
-  const Clock::time_point end_ = Clock::now() + std::chrono::seconds(2);
+  const Clock::time_point end_ = Clock::now() + std::min<Clock::duration>(std::chrono::seconds(2), time_left() - patience());
 };
 
 // What two threads may do to a table at the same time. One of them stands still after each of its instructions in turn.

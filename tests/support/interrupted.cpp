@@ -1,6 +1,7 @@
 #include "interrupted.h"
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <utility>
 
@@ -11,7 +12,6 @@
 #define TEST_CAN_STEP 1
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,7 +23,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -52,18 +54,24 @@ class Other {
 
   void send(int steps = 0) {
     steps_ = steps;
-    turn_ = Turn::sent;
-#ifdef TEST_CAN_STEP
-    turn_.notify_one();
-#endif
+    go_to(Turn::sent);
   }
   bool has_begun() const { return turn_ != Turn::sent; }
   bool has_ended() const { return turn_ == Turn::ended; }
+  bool yields() const { return turn_ == Turn::yields; }
+  // A short time, or until its turn changes.
+  void wait_a_moment() { wait_while(turn_, 300); }
   // Waits for its end, bounded, and throws what it threw.
   void finish() {
-    for (int looks = 0; looks < 1000 && !has_ended(); ++looks) std::this_thread::yield();
-    check_eventually("both threads come to their ends", [this] { return has_ended(); });
+    const auto end = Clock::now() + patience();
+    while (!has_ended() && Clock::now() < end) wait_a_moment();
+    check("both threads come to their ends", has_ended());
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+  // For sched_yield: if this thread is an Other at work, it may wait for the one that stands still.
+  static void note_yield() {
+    Turn begun = Turn::begun;
+    if (here_ != nullptr && here_->turn_.compare_exchange_strong(begun, Turn::yields)) here_->wake();
   }
 #ifdef TEST_CAN_STEP
   pid_t id() const { return id_; }
@@ -71,7 +79,24 @@ class Other {
 #endif
 
  private:
-  enum class Turn { none, sent, begun, ended };
+  enum class Turn : std::int32_t { none, sent, begun, yields, ended };
+
+  void go_to(Turn turn) {
+    turn_ = turn;
+    wake();
+  }
+#ifdef TEST_CAN_STEP
+  // Who sleeps here is soon on a processor again, also on a busy machine; who yields is not. All of this may stand in a
+  // signal handler.
+  void wake() { ::syscall(SYS_futex, &turn_, FUTEX_WAKE_PRIVATE, 2, nullptr, nullptr, 0); }
+  void wait_while(Turn turn, long microseconds) {
+    const timespec limit{0, microseconds * 1000};
+    ::syscall(SYS_futex, &turn_, FUTEX_WAIT_PRIVATE, static_cast<std::int32_t>(turn), &limit, nullptr, 0);
+  }
+#else
+  void wake() {}
+  void wait_while(Turn, long) { std::this_thread::yield(); }
+#endif
 
   void live(const Encounter& encounter) {
 #ifdef TEST_CAN_STEP
@@ -79,14 +104,9 @@ class Other {
     id_ = ::gettid();
 #endif
     ready_ = true;
+    here_ = this;
     for (;;) {
-      for (Turn now = turn_; now != Turn::sent && !quits_; now = turn_) {
-#ifdef TEST_CAN_STEP
-        turn_.wait(now);
-#else
-        std::this_thread::yield();  // it shall be there at once; and MinGW's wait may sleep for ever
-#endif
-      }
+      for (Turn now = turn_; now != Turn::sent && !quits_; now = turn_) wait_while(now, 100'000);
       if (quits_) return;
       turn_ = Turn::begun;
       linger(steps_);
@@ -95,10 +115,11 @@ class Other {
       } catch (...) {
         error_ = std::current_exception();
       }
-      turn_ = Turn::ended;
+      go_to(Turn::ended);
     }
   }
 
+  static inline thread_local Other* here_ = nullptr;
   std::atomic<Turn> turn_{Turn::none};
   std::atomic<bool> quits_{false};
   int steps_ = 0;             // before it begins; written before turn_ is `sent`, read after
@@ -178,30 +199,20 @@ bool sleeps(pid_t thread) {
   return behind_name != nullptr && std::strncmp(behind_name, ") S", 3) == 0;
 }
 
-// How often it has come to a processor. On a busy machine, who waits with yield comes often and uses nearly nothing.
-long turns_of(pid_t thread) {
-  char text[128];
-  const char* const last = std::strrchr(read_of(thread, "schedstat", text), ' ');
-  return last != nullptr ? std::strtol(last, nullptr, 10) : 0;
-}
-
 long long nanoseconds_of(const Other& other) {
   timespec used{};
   ::clock_gettime(other.clock(), &used);
   return used.tv_sec * 1'000'000'000LL + used.tv_nsec;
 }
 
-// Lets the other thread run until it has ended, sleeps, or turns in a circle. A busy machine only makes this longer.
+// Lets the other thread run until it has ended, or waits: sleeps, yields, or turns in a circle. A busy machine only makes
+// this longer.
 void stand_still(Other& other) {
   const long long spins = nanoseconds_of(other) + 300'000;
-  const long turns = turns_of(other.id()) + 12;
-  const timespec moment{0, 20'000};
   other.send();
-  for (int looks = 1; !other.has_ended(); ++looks) {
-    if (looks < 100) ::sched_yield();
-    else ::nanosleep(&moment, nullptr);
-    if (!other.has_begun()) continue;
-    if (nanoseconds_of(other) > spins || (looks % 8 == 0 && (sleeps(other.id()) || turns_of(other.id()) > turns))) return;
+  while (!other.has_ended()) {
+    other.wait_a_moment();
+    if (other.has_begun() && (other.yields() || sleeps(other.id()) || nanoseconds_of(other) > spins)) return;
   }
 }
 
@@ -284,7 +295,7 @@ std::string source_line(std::uintptr_t address) {
 
 // The way of `one` when nobody comes by: a round in which `other` comes after it.
 std::vector<Instruction> way_of(const Encounter& encounter, Other& other) {
-  constexpr int kMostVisits = 20;  // of one instruction in a loop
+  const auto counts = [](int visit) { return visit <= 3 || visit == 6 || visit == 12; };  // of an instruction in a loop
   std::vector<std::uintptr_t> addresses;
   addresses.reserve(1 << 18);
   Round round;
@@ -300,7 +311,7 @@ std::vector<Instruction> way_of(const Encounter& encounter, Other& other) {
   std::vector<Instruction> way;
   std::unordered_map<std::uintptr_t, int> visits;
   for (const std::uintptr_t address : addresses) {
-    if (++visits[address] <= kMostVisits) way.push_back({address, visits[address]});
+    if (counts(++visits[address])) way.push_back({address, visits[address]});
   }
   return way;
 }
@@ -361,12 +372,15 @@ int at_each_instruction(const Encounter& encounter) {
   constexpr std::size_t kMost = 400;  // rounds, as good as
   if (can_step()) {
     const std::vector<Instruction> way = way_of(encounter, other);
+    const std::size_t step = way.size() / kMost + 1;
     int rounds = 0;  // none: an emulated processor may have no trap flag
-    for (std::size_t i = 0; i < way.size(); i += way.size() / kMost + 1) {
-      Round round;
-      round.stop = way[i];
-      round.other = &other;
-      rounds += play(encounter, round) ? 1 : 0;
+    for (std::size_t first = 0; first < 8; ++first) {  // so a machine that is too busy for all has some of each part
+      for (std::size_t i = first * step; i < way.size() && time_left() > 2 * patience(); i += 8 * step) {
+        Round round;
+        round.stop = way[i];
+        round.other = &other;
+        rounds += play(encounter, round) ? 1 : 0;
+      }
     }
     if (rounds > 0) return rounds;
   }
@@ -375,3 +389,11 @@ int at_each_instruction(const Encounter& encounter) {
 }
 
 }  // namespace test
+
+#ifdef TEST_CAN_STEP
+// std::this_thread::yield() of the code under test ends here, too.
+extern "C" int sched_yield() {
+  test::Other::note_yield();
+  return static_cast<int>(::syscall(SYS_sched_yield));
+}
+#endif

@@ -22,7 +22,8 @@ struct Encounter {
 // one step, and is two, is found on each run. A failure tells at which line `one` stood still.
 //
 // Only instructions of this program count, not those of the system's libraries, nor of what stands in an Unwatched or an
-// OutOfSight (seam.h); of a long `one`, every second or third.
+// OutOfSight (seam.h); of a loop some rounds, and of a long `one` every second or third instruction. A busy machine has time
+// for less.
 // On Linux with x86-64, without a debugger and without ThreadSanitizer. Elsewhere both just begin at the same moment, some
 // times, and how they meet is chance. Returns the number of rounds.
 //

@@ -156,6 +156,11 @@ bool test_is_running() {
   return story().running;
 }
 
+Clock::duration time_left() {
+  std::lock_guard lock(story().mutex);
+  return story().deadline - Clock::now();
+}
+
 Background::Background(std::string what, std::function<void()> body)
     : what_(std::move(what)), thread_([this, body = std::move(body)] {
         begin_thread();

@@ -133,6 +133,8 @@ void remember_not_started(const std::string& what);
 // For test_main: ends the process with a last line, the story's end, and an exit code. Any thread may call it.
 [[noreturn]] void end_process(const std::string& last_line, int code);
 bool test_is_running();
+// Until the running test has taken too long.
+Clock::duration time_left();
 
 }  // namespace test
 
