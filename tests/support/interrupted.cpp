@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -180,22 +179,16 @@ void set_trap_flag(bool on) {
   }
 }
 
-// Reads what the kernel tells of a thread; empty: nothing.
-template <std::size_t size>
-const char* read_of(pid_t thread, const char* what, char (&text)[size]) {
-  char name[64];
-  std::snprintf(name, sizeof name, "/proc/self/task/%d/%s", thread, what);
-  const int file = ::open(name, O_RDONLY | O_CLOEXEC);
-  const ssize_t count = file < 0 ? 0 : ::read(file, text, size - 1);
-  if (file >= 0) ::close(file);
-  text[count > 0 ? count : 0] = '\0';
-  return text;
-}
-
 // Whether this thread sleeps in the kernel: then it waits for the one that stands still.
 bool sleeps(pid_t thread) {
   char text[256];
-  const char* const behind_name = std::strrchr(read_of(thread, "stat", text), ')');
+  std::snprintf(text, sizeof text, "/proc/self/task/%d/stat", thread);
+  const int file = ::open(text, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const ssize_t size = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  text[size > 0 ? size : 0] = '\0';
+  const char* const behind_name = std::strrchr(text, ')');
   return behind_name != nullptr && std::strncmp(behind_name, ") S", 3) == 0;
 }
 
