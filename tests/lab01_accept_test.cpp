@@ -423,6 +423,15 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
 }
 
 LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
+  STEP("a thread stands still in insert, and another one inserts; there is room for one");
+  TwoAtTheTable(1, 0).insert_and_insert();
+  TwoAtTheTable(3, 2).insert_and_insert();
+  STEP("there is room for both");
+  TwoAtTheTable(2, 0).insert_and_insert();
+  TwoAtTheTable(4, 2).insert_and_insert();
+  STEP("there is room for none, but the other one makes some for itself");
+  TwoAtTheTable(1, 1).insert_in_vain();
+  TwoAtTheTable(3, 3).insert_in_vain();
   STEP("four threads insert and erase, in a table for one client");
   ClientTable table(1);
   const Crowd crowd;
@@ -440,15 +449,6 @@ LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
     });
   });
   check_equal("the size of the table", table.size(), 0);
-  STEP("a thread stands still in insert, and another one inserts; there is room for one");
-  TwoAtTheTable(1, 0).insert_and_insert();
-  TwoAtTheTable(3, 2).insert_and_insert();
-  STEP("there is room for both");
-  TwoAtTheTable(2, 0).insert_and_insert();
-  TwoAtTheTable(4, 2).insert_and_insert();
-  STEP("there is room for none, but the other one makes some for itself");
-  TwoAtTheTable(1, 1).insert_in_vain();
-  TwoAtTheTable(3, 3).insert_in_vain();
 }
 
 // --- The listening socket --------------------------------------------------------------------------------------------

@@ -227,6 +227,33 @@ std::vector<Unusable> unusable_connections() {
            connection_with(lab::UniqueSocket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)))}};
 }
 
+// Two threads acquire or release at the same time. One of them stands still after each of its instructions in turn.
+void two_at_the_operations(lab::HeapOperations& operations) {
+  STEP("a thread stands still in acquire, and another one acquires, or releases");
+  std::vector<OverlappedEx*> out;  // before the round, and what each of the two gets
+  const auto begin = [&] {
+    for (OverlappedEx* const op : out) operations.release(op);
+    check_equal("in_use() when all are released", operations.in_use(), 0u);
+    out = {operations.acquire(OpKind::recv), operations.acquire(OpKind::send), nullptr, nullptr};
+  };
+  const auto acquire = [&](int i) { return [&, i] { out[i] = operations.acquire(OpKind::send); }; };
+  const auto release = [&](int i) { return [&, i] { operations.release(std::exchange(out[i], nullptr)); }; };
+  const auto look = [&] {
+    for (OverlappedEx*& op : out) {
+      if (op == nullptr) continue;
+      check("nobody else has this operation", std::count(out.begin(), out.end(), op) == 1);
+    }
+    out.erase(std::remove(out.begin(), out.end(), nullptr), out.end());
+    check_equal("in_use()", operations.in_use(), out.size());
+  };
+  at_each_instruction({"acquire", "acquire", begin, acquire(2), acquire(3), look});
+  at_each_instruction({"acquire", "release", begin, acquire(2), release(0), look});
+  STEP("a thread stands still in release, and another one acquires, or releases");
+  at_each_instruction({"release", "acquire", begin, release(0), acquire(2), look});
+  at_each_instruction({"release", "release", begin, release(0), release(1), look});
+  for (OverlappedEx* const op : out) operations.release(op);
+}
+
 }  // namespace
 
 // --- Operations from the heap ----------------------------------------------------------------------------------------
@@ -329,6 +356,7 @@ LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlappe
 
 LAB_TEST(Lab03, OperationsComeFromFourThreadsAtOnce, "N9", "lab03_overlapped_ex/README.md#step-1") {
   lab::HeapOperations operations;
+  two_at_the_operations(operations);
   STEP("four threads acquire, mark and release operations");
   std::atomic<int> ready{0};
   const auto churn = [&](std::uint32_t me) {
@@ -1035,30 +1063,8 @@ void on_three_threads(const std::string& what, const std::function<std::function
 }  // namespace
 
 LAB_TEST(Lab03, ThreadsCountTogether, "N7, N9", "lab03_overlapped_ex/README.md#step-5") {
-  STEP("a thread stands still in acquire, and another one acquires, or releases");
   lab::HeapOperations operations;
-  std::vector<OverlappedEx*> out;  // before the round, and what each of the two gets
-  const auto begin = [&] {
-    for (OverlappedEx* const op : out) operations.release(op);
-    check_equal("in_use() when all are released", operations.in_use(), 0u);
-    out = {operations.acquire(OpKind::recv), operations.acquire(OpKind::send), nullptr, nullptr};
-  };
-  const auto acquire = [&](int i) { return [&, i] { out[i] = operations.acquire(OpKind::send); }; };
-  const auto release = [&](int i) { return [&, i] { operations.release(std::exchange(out[i], nullptr)); }; };
-  const auto look = [&] {
-    for (OverlappedEx*& op : out) {
-      if (op == nullptr) continue;
-      check("nobody else has this operation", std::count(out.begin(), out.end(), op) == 1);
-    }
-    out.erase(std::remove(out.begin(), out.end(), nullptr), out.end());
-    check_equal("in_use()", operations.in_use(), out.size());
-  };
-  at_each_instruction({"acquire", "acquire", begin, acquire(2), acquire(3), look});
-  at_each_instruction({"acquire", "release", begin, acquire(2), release(0), look});
-  STEP("a thread stands still in release, and another one acquires, or releases");
-  at_each_instruction({"release", "acquire", begin, release(0), acquire(2), look});
-  at_each_instruction({"release", "release", begin, release(0), release(1), look});
-  for (OverlappedEx* const op : out) operations.release(op);
+  two_at_the_operations(operations);
   STEP("three threads acquire and release operations");
   on_three_threads("acquire and release", [&] { return [&] { operations.release(operations.acquire(OpKind::send)); }; });
   check_equal("in_use() in the end", operations.in_use(), 0u);

@@ -24,8 +24,9 @@ struct Encounter {
 // Only instructions of this program count, not those of the system's libraries, nor of what stands in an Unwatched or an
 // OutOfSight (seam.h); of a loop some rounds, and of a long `one` every second or third instruction. A busy machine has time
 // for less.
-// On Linux with x86-64, without a debugger and without ThreadSanitizer. Elsewhere both just begin at the same moment, some
-// times, and how they meet is chance. Returns the number of rounds.
+// On Linux with x86-64, without a debugger and without ThreadSanitizer. Elsewhere they come one after the other, in both
+// orders, which is all that ThreadSanitizer needs; then both just begin at the same moment, some times, and how they meet is
+// chance. Returns the number of rounds.
 //
 // `one` runs on the calling thread; what `other` throws reaches it. Neither may end by an exception on purpose.
 int at_each_instruction(const Encounter& encounter);
