@@ -14,6 +14,7 @@
 #include "accept.h"
 #include "child_process.h"
 #include "conductor.h"
+#include "crowd.h"
 #include "interrupted.h"
 #include "net.h"
 #include "resources.h"
@@ -167,20 +168,6 @@ LAB_TEST(Lab01, SnapshotIsInTheOrderOfTheIds, "N5", kTable) {
   check_equal("the size of a new snapshot", table.snapshot().size(), 0);
 }
 
-// Runs `body(n)` on `count` threads at the same time, and waits for all.
-void on_threads(int count, const std::string& what, const std::function<void(int)>& body) {
-  std::atomic<int> ready{0};
-  std::vector<std::unique_ptr<Background>> threads;
-  for (int n = 0; n < count; ++n) {
-    threads.push_back(std::make_unique<Background>(what, [&, n] {
-      ++ready;
-      while (ready < count) std::this_thread::yield();
-      body(n);
-    }));
-  }
-  for (auto& thread : threads) thread->finish();
-}
-
 // Two threads call the table's functions in turns, every pair of them in both orders. Nothing but the table itself puts
 // them in order, for the turns are relaxed: so ThreadSanitizer sees each access that the table does not protect, on every
 // run, and before anything breaks.
@@ -208,7 +195,7 @@ void take_turns(ClientTable& table) {
     }
   };
   std::atomic<int> turn{0};
-  on_threads(2, "a thread that uses the table", [&](int n) {
+  on_threads("a thread that uses the table", 2, [&](unsigned n) {
     struct Leave {
       std::atomic<int>& turn;
       ~Leave() {  // after a failed check: nobody waits
@@ -216,7 +203,7 @@ void take_turns(ClientTable& table) {
       }
     };
     Leave leave{turn};
-    for (int mine = n; mine < kTurns; mine += 2) {
+    for (int mine = static_cast<int>(n); mine < kTurns; mine += 2) {
       while (turn.load(std::memory_order_relaxed) < mine) std::this_thread::yield();
       if (turn.load(std::memory_order_relaxed) != mine) return;
       const int pair = mine / 2;
@@ -226,20 +213,6 @@ void take_turns(ClientTable& table) {
   });
   for (const auto& client : table.snapshot()) table.erase(client->id);
 }
-
-// Calls `round()` again and again, long enough that threads meet inside of the table. What counts is the processor time of
-// all threads together, so that a busy machine makes it longer, but no more than 2 s, and not so long that the test runs out of
-// time.
-class Crowd {
- public:
-  void for_a_while(const std::function<void()>& round) const {
-    while (std::clock() - start_ < CLOCKS_PER_SEC * 4 / 10 && Clock::now() < end_) round();
-  }
-
- private:
-  const std::clock_t start_ = std::clock();
-  const Clock::time_point end_ = Clock::now() + std::min<Clock::duration>(std::chrono::seconds(2), time_left() - patience());
-};
 
 // What two threads may do to a table at the same time. One of them stands still after each of its instructions in turn.
 struct TwoAtTheTable {
@@ -363,7 +336,7 @@ struct TwoAtTheTable {
 };
 
 LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
-  constexpr int kThreads = 4;
+  constexpr unsigned kThreads = 4;
   constexpr int kEach = 1000;
   ClientTable table(100000);
   STEP("two threads take turns: each function of the table, then each other one");
@@ -376,7 +349,7 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
   TwoAtTheTable(5, 3).look_meanwhile();
   STEP("four threads insert clients at the same time");
   std::vector<std::vector<ClientId>> given(kThreads);
-  on_threads(kThreads, "a thread that inserts", [&](int n) {
+  on_threads("a thread that inserts", kThreads, [&](unsigned n) {
     for (int i = 0; i < kEach; ++i) given[n].push_back(inserted(table)->id);
   });
   std::set<ClientId> ids;
@@ -389,7 +362,7 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
 
   STEP("all four erase the same clients, and take snapshots meanwhile");
   std::atomic<int> erased{0};
-  on_threads(kThreads, "a thread that erases", [&](int) {
+  on_threads("a thread that erases", kThreads, [&](unsigned) {
     int i = 0;
     for (const ClientId id : ids) {
       if (table.erase(id)) ++erased;
@@ -404,9 +377,9 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
 
   STEP("all four insert, look up, take snapshots and erase, for a while, among 1000 clients that stay");
   for (int i = 0; i < 1000; ++i) inserted(table);
-  const Crowd crowd;
-  on_threads(kThreads, "a thread that inserts and erases", [&](int) {
-    crowd.for_a_while([&] {
+  const Crowd crowd(0.4);
+  on_threads("a thread that inserts and erases", kThreads, [&](unsigned) {
+    while (crowd.goes_on()) {
       std::vector<std::shared_ptr<Client>> clients;
       for (int i = 0; i < 16; ++i) clients.push_back(inserted(table));
       for (const auto& client : clients) {
@@ -417,7 +390,7 @@ LAB_TEST(Lab01, FourThreadsShareTheTable, "N5", kTable) {
       check("a snapshot has those who stay", now.size() >= 1000 + 16);
       check("the size counts those who stay", table.size() >= 1000 + 16);
       for (const auto& client : clients) check("erase takes it out", table.erase(client->id));
-    });
+    }
   });
   check_equal("the size of the table", table.size(), 1000);
 }
@@ -434,11 +407,11 @@ LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
   TwoAtTheTable(3, 3).insert_in_vain();
   STEP("four threads insert and erase, in a table for one client");
   ClientTable table(1);
-  const Crowd crowd;
-  on_threads(4, "a thread that inserts and erases", [&](int) {
+  const Crowd crowd(0.4);
+  on_threads("a thread that inserts and erases", 4, [&](unsigned) {
     const auto client = std::make_shared<Client>();
     int count = 0;
-    crowd.for_a_while([&] {
+    while (crowd.goes_on()) {
       for (int i = 0; i < 64; ++i) {
         client->id = 0;
         if (!table.insert(client)) continue;
@@ -446,7 +419,7 @@ LAB_TEST(Lab01, FourThreadsNeverOverfillTheTable, "N5", kTable) {
         check_equal("the size of the table", table.size(), 1);
         check("erase takes it out", table.erase(client->id));
       }
-    });
+    }
   });
   check_equal("the size of the table", table.size(), 0);
 }

@@ -15,6 +15,7 @@
 
 #include "child_process.h"
 #include "conductor.h"
+#include "crowd.h"
 #include "echo.h"
 #include "interrupted.h"
 #include "operation_ledger.h"
@@ -358,12 +359,9 @@ LAB_TEST(Lab03, OperationsComeFromFourThreadsAtOnce, "N9", "lab03_overlapped_ex/
   lab::HeapOperations operations;
   two_at_the_operations(operations);
   STEP("four threads acquire, mark and release operations");
-  std::atomic<int> ready{0};
-  const auto churn = [&](std::uint32_t me) {
-    ++ready;
-    while (ready < 4) std::this_thread::yield();  // all begin together
+  on_threads("acquire and release", 4, [&](unsigned me) {
     std::array<OverlappedEx*, 8> mine{};
-    for (std::uint32_t round = 0; round < 1000; ++round) {
+    for (unsigned round = 0; round < 1000; ++round) {
       const std::uint32_t mark = round * 4 + me;
       for (OverlappedEx*& op : mine) {
         op = operations.acquire(OpKind::send);
@@ -375,14 +373,7 @@ LAB_TEST(Lab03, OperationsComeFromFourThreadsAtOnce, "N9", "lab03_overlapped_ex/
         operations.release(op);
       }
     }
-  };
-  {
-    std::vector<std::unique_ptr<Background>> threads;
-    for (std::uint32_t me = 0; me < 4; ++me) {
-      threads.push_back(std::make_unique<Background>("acquire and release", [&churn, me] { churn(me); }));
-    }
-    for (auto& thread : threads) thread->finish();
-  }
+  });
   check_equal("in_use() in the end", operations.in_use(), 0u);
 }
 
@@ -1050,14 +1041,10 @@ class OneOperation : public lab::OperationSource {
 
 // What `round` gives runs on three threads at once, often enough for ThreadSanitizer and, with some luck, for a sum that is lost.
 void on_three_threads(const std::string& what, const std::function<std::function<void()>()>& round) {
-  std::vector<std::unique_ptr<Background>> threads;
-  for (int n = 0; n < 3; ++n) {
-    threads.push_back(std::make_unique<Background>(what, [&] {
-      const std::function<void()> mine = round();
-      for (int i = 0; i < 2000; ++i) mine();
-    }));
-  }
-  for (auto& thread : threads) thread->finish();
+  on_threads(what, 3, [&](unsigned) {
+    const std::function<void()> mine = round();
+    for (int i = 0; i < 2000; ++i) mine();
+  });
 }
 
 }  // namespace

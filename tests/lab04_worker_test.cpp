@@ -9,6 +9,7 @@
 
 #include "child_process.h"
 #include "conductor.h"
+#include "crowd.h"
 #include "echo.h"
 #include "interrupted.h"
 #include "operation_ledger.h"
@@ -364,19 +365,13 @@ LAB_TEST(Lab04, DisconnectEndsAClientOnce, "N5, N14", "lab04_worker/README.md#st
   std::vector<Guest> guests;
   for (int i = 0; i < 20; ++i) guests.push_back(server.enter());
   std::atomic<unsigned> turn{0};
-  {
-    std::vector<std::unique_ptr<Background>> threads;
-    for (int i = 0; i < 4; ++i) {
-      threads.push_back(std::make_unique<Background>("disconnect", [&] {
-        for (unsigned k = 0; k < guests.size(); ++k) {
-          ++turn;
-          while (turn < 4 * (k + 1)) std::this_thread::yield();  // all four begin together
-          lab::disconnect(server.get(), guests[k].connection, "four threads say so");
-        }
-      }));
+  on_threads("disconnect", 4, [&](unsigned) {
+    for (unsigned k = 0; k < guests.size(); ++k) {
+      ++turn;
+      while (turn < 4 * (k + 1)) std::this_thread::yield();  // all four begin together
+      lab::disconnect(server.get(), guests[k].connection, "four threads say so");
     }
-    for (auto& thread : threads) thread->finish();
-  }
+  });
   for (Guest& one : guests) {
     server.expect_gone(one);
     one.client.expect_closed();

@@ -20,6 +20,7 @@
 #include "call_rules.h"
 #include "child_process.h"
 #include "conductor.h"
+#include "crowd.h"
 #include "game_server.h"
 #include "interrupted.h"
 #include "net.h"
@@ -190,32 +191,6 @@ void use(OverlappedEx& op, const std::shared_ptr<lab::Connection>& connection) {
   op.connection = connection;
   std::memset(op.buffer, 0x77, sizeof op.buffer);
 }
-
-// Runs `body(0)` to `body(count - 1)` on threads of their own, which begin at the same time.
-void on_threads(const std::string& what, unsigned count, const std::function<void(unsigned)>& body) {
-  std::atomic<unsigned> ready{0};
-  std::vector<std::unique_ptr<Background>> threads;
-  for (unsigned i = 0; i < count; ++i) {
-    threads.push_back(std::make_unique<Background>(what, [&, i] {
-      ++ready;
-      while (ready < count) std::this_thread::yield();
-      body(i);
-    }));
-  }
-  for (const auto& thread : threads) thread->finish();
-}
-
-// Long enough that threads meet inside of the pool. What counts is the processor time of all threads together, so that
-// a busy machine makes it longer, but no more than 3 s, and not so long that the test runs out of time.
-class Crowd {
- public:
-  explicit Crowd(double seconds) : end_of_work_(std::clock() + static_cast<std::clock_t>(seconds * CLOCKS_PER_SEC)) {}
-  bool goes_on() const { return std::clock() < end_of_work_ && Clock::now() < end_; }
-
- private:
-  const std::clock_t end_of_work_;
-  const Clock::time_point end_ = Clock::now() + std::min<Clock::duration>(std::chrono::seconds(3), time_left() - patience());
-};
 
 // Two threads meet again and again, so that what follows happens at the same moment.
 class Meeting {

@@ -1,0 +1,45 @@
+// Many threads at the same work, at the same time.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "story.h"
+
+namespace test {
+
+// Runs `body(0)` to `body(count - 1)` on threads of their own, which begin at the same time, and waits for all of them.
+// What one of them throws, it throws.
+inline void on_threads(const std::string& what, unsigned count, const std::function<void(unsigned)>& body) {
+  std::atomic<unsigned> ready{0};
+  std::vector<std::unique_ptr<Background>> threads;
+  for (unsigned i = 0; i < count; ++i) {
+    threads.push_back(std::make_unique<Background>(what, [&, i] {
+      ++ready;
+      while (ready < count) std::this_thread::yield();
+      body(i);
+    }));
+  }
+  for (const auto& thread : threads) thread->finish();
+}
+
+// Long enough that threads meet inside of the code under test. What counts is the processor time of all threads together,
+// so that a busy machine makes it longer, but no more than 2 s, and not so long that the test runs out of time.
+class Crowd {
+ public:
+  explicit Crowd(double seconds) : end_of_work_(std::clock() + static_cast<std::clock_t>(seconds * CLOCKS_PER_SEC)) {}
+  bool goes_on() const { return std::clock() < end_of_work_ && Clock::now() < end_; }
+
+ private:
+  const std::clock_t end_of_work_;
+  const Clock::time_point end_ = Clock::now() + std::min<Clock::duration>(std::chrono::seconds(2), time_left() - patience());
+};
+
+}  // namespace test
