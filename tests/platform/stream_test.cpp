@@ -25,6 +25,18 @@ TEST(Stream, ABlockingRecvTakesWhatIsThere) {
   EXPECT_EQ(std::string(buffer, 3), "abc");
 }
 
+TEST(Stream, FionreadTellsHowManyBytesWait) {
+  Pair pair = connected_pair();
+  u_long waiting = 7;
+  ASSERT_EQ(::ioctlsocket(pair.server.get(), FIONREAD, &waiting), 0);
+  EXPECT_EQ(waiting, 0u);
+  ASSERT_EQ(send_all(pair.client, "abc"), 3);
+  char buffer[16];
+  EXPECT_EQ(::recv(pair.server.get(), buffer, 1, 0), 1);  // all three came together
+  ASSERT_EQ(::ioctlsocket(pair.server.get(), FIONREAD, &waiting), 0);
+  EXPECT_EQ(waiting, 2u);
+}
+
 TEST(Stream, ABlockingRecvWaitsForBytes) {
   Pair pair = connected_pair();
   int got = 0;

@@ -347,9 +347,12 @@ void CallRules::posted(const Posting& posting, OVERLAPPED* overlapped, bool fail
   in_flight_.erase(found);
 }
 
-void CallRules::out_of_port(OVERLAPPED* overlapped) {
+void CallRules::out_of_port(OVERLAPPED* overlapped, DWORD bytes) {
   std::lock_guard lock(mutex_);
-  if (const auto found = in_flight_.find(overlapped); found != in_flight_.end()) found->second.out_of_port = true;
+  const auto found = in_flight_.find(overlapped);
+  if (found == in_flight_.end()) return;
+  found->second.out_of_port = true;
+  found->second.bytes_out_of_port = bytes;
 }
 
 bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
@@ -404,8 +407,12 @@ void CallRules::releasing(const OVERLAPPED* overlapped) {
                                          " is released before its completion came out of the port. The system still uses it.");
 }
 
-bool CallRules::completion_is_due() const {
+bool CallRules::more_is_due() const {
   std::lock_guard lock(mutex_);
+  return completion_is_due_locked() || bytes_are_due_locked();
+}
+
+bool CallRules::completion_is_due_locked() const {
   return std::any_of(in_flight_.begin(), in_flight_.end(), [this](const auto& entry) {
     const PostedOperation& op = entry.second;
     const auto found = sockets_.find(op.socket);
@@ -414,6 +421,23 @@ bool CallRules::completion_is_due() const {
     if (!state.open || state.client != op.client || op.is_send) return true;
     const auto peer = peers_.find(state.peer_port);
     return peer != peers_.end() && (peer->second.ended || peer->second.sent > state.bytes_received);
+  });
+}
+
+// Of sockets without a receive that could still take them.
+bool CallRules::bytes_are_due_locked() const {
+  return std::any_of(sockets_.begin(), sockets_.end(), [this](const auto& entry) {
+    const auto& [socket, state] = entry;
+    const auto peer = peers_.find(state.peer_port);
+    if (!state.open || state.ended || peer == peers_.end() || peer->second.ended) return false;
+    std::uint64_t here = state.bytes_received;
+    for (const auto& [overlapped, op] : in_flight_) {
+      if (op.socket != socket || op.client != state.client || op.is_send) continue;
+      if (!op.out_of_port) return false;
+      here += op.bytes_out_of_port;
+    }
+    u_long waiting = 0;
+    return win32::real_calls().ioctlsocket(socket, FIONREAD, &waiting) == 0 && here + waiting < peer->second.sent;
   });
 }
 

@@ -36,7 +36,8 @@ struct PostedOperation {
   bool is_send = false;
   std::vector<WSABUF> buffers;
   std::uint64_t checksum = 0;  // of what is sent
-  bool out_of_port = false;
+  bool out_of_port = false;  // the conductor has its packet
+  DWORD bytes_out_of_port = 0;
   Timeline::Bar bar;
 };
 
@@ -83,12 +84,13 @@ class CallRules {
   Posting posting(SOCKET socket, bool is_send, const WSABUF* buffers, DWORD count, OVERLAPPED* overlapped,
                   const void* stack_end);
   void posted(const Posting& posting, OVERLAPPED* overlapped, bool failed);
-  void out_of_port(OVERLAPPED* overlapped);  // the conductor has its packet, and hands it over later
+  void out_of_port(OVERLAPPED* overlapped, DWORD bytes);  // the conductor has its packet, and hands it over later
   bool completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);  // true: it was a send; null: a posted packet
   void releasing(const OVERLAPPED* overlapped);
 
-  // Whether a completion must come soon: its bytes are there, the connection has ended, or it is a send.
-  bool completion_is_due() const;
+  // Whether something must come soon: a completion, because its bytes were sent, the connection has ended, or it is a send;
+  // or bytes that a client has sent, and that wait for no receive. A busy system takes its time with them.
+  bool more_is_due() const;
   // Which lane a completion belongs to: completions of one lane come in order. 0: none of ours.
   std::uint64_t lane_of(const OVERLAPPED* overlapped) const;
   std::string name_of_operation(const OVERLAPPED* overlapped) const;
@@ -130,6 +132,8 @@ class CallRules {
   std::string client(SOCKET socket) const;
   unsigned client_at(std::uint16_t port) const;
   std::string describe(const PostedOperation& op) const;
+  bool completion_is_due_locked() const;
+  bool bytes_are_due_locked() const;
   ThreadSeen& me();
 
   mutable std::mutex mutex_;  // protects what follows

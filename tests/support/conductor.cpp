@@ -288,13 +288,13 @@ void Conductor::State::wait_until_still(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-// Takes out of the ports what is there, and waits for what is due: bytes that a client has sent, the end of a
-// connection, sends.
+// Takes out of the ports what is there, and waits for what is due: bytes that a client has sent, also when no receive takes
+// them yet, the end of a connection, sends.
 void Conductor::State::collect(std::unique_lock<std::mutex>& lock) {
   const auto deadline = Clock::now() + patience() / 10;
   for (;;) {
     bool any = false;
-    const bool due = patient && call_rules().completion_is_due();
+    const bool due = patient && call_rules().more_is_due();
     for (const HANDLE port : call_rules().open_ports()) {
       for (;;) {
         HandedPacket packet;
@@ -314,11 +314,11 @@ void Conductor::State::collect(std::unique_lock<std::mutex>& lock) {
         if (lane != 0) packet.entry.Internal = overlapped->Internal;
         std::string what = call_rules().name_of_operation(overlapped);
         if (lane != 0) what += ", " + std::to_string(packet.entry.dwNumberOfBytesTransferred) + " bytes";
-        call_rules().out_of_port(overlapped);
+        call_rules().out_of_port(overlapped, packet.entry.dwNumberOfBytesTransferred);
         ready.push_back({port, packet, lane, what});
       }
     }
-    if (!patient || !call_rules().completion_is_due()) return;
+    if (!patient || !call_rules().more_is_due()) return;
     if (Clock::now() > deadline) patient = false;  // a wrong program: waiting each time would look like a hang
   }
 }

@@ -71,6 +71,8 @@ void TestClient::finish_connect() {
   });
   if (connected) {
     port_ = port_of(socket_.get());
+    const int on = 1;  // what is sent goes at once: else it may wait until the system has acknowledged what went before
+    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&on), sizeof on);
     return;
   }
   fail("expected that the server's port takes a connection, but " +

@@ -29,6 +29,9 @@ using SOCKET = UINT_PTR;
 #ifndef FIONBIO
 #define FIONBIO 0x5421
 #endif
+#ifndef FIONREAD
+#define FIONREAD 0x541B
+#endif
 
 using SOCKADDR = sockaddr;
 using PSOCKADDR = sockaddr*;

@@ -88,6 +88,12 @@ int real::ioctlsocket(SOCKET s, long command, u_long* value) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   if (!value) return fail(WSAEFAULT);
+  if (command == FIONREAD) {
+    int bytes = 0;
+    if (::ioctl(socket->fd(), FIONREAD, &bytes) != 0) return fail(wsa_error(errno));
+    *value = static_cast<u_long>(bytes);
+    return 0;
+  }
   if (command != FIONBIO) return fail(WSAEINVAL);
   socket->set_nonblocking(*value != 0);
   return 0;
