@@ -304,10 +304,17 @@ void post_made_up_send(TestServer& server, const Guest& guest, std::size_t size)
 
 // Keeps workers in on_recv until it is open, and sees them leave.
 struct Gate {
-  std::atomic<int> inside{0};
+  std::atomic<int> inside{0};  // how many are there now
   std::atomic<bool> open{false};
   std::atomic<bool> stopped{false};  // stop_workers has returned
   std::atomic<int> left{0};
+  // The test waits for `inside` no longer than its patience. Who is here stays longer: else a second worker could come in
+  // when the first one has given up, and look like two at the same time.
+  void pass() {
+    ++inside;
+    eventually([this] { return open.load(); }, 2 * patience());
+    --inside;
+  }
 };
 
 // This thread's end is counted. It takes its time, so who does not wait for the thread is seen.
@@ -739,10 +746,7 @@ LAB_TEST(Lab04, WorkerIgnoresForeignPackets, "N14", "lab04_worker/README.md#step
   TestServer server;
   const auto gate = std::make_shared<Gate>();
   server.handler().reply = [gate](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
-    if (bytes == "hold") {
-      ++gate->inside;
-      eventually([&] { return gate->open.load(); });
-    }
+    if (bytes == "hold") gate->pass();
     return lab::send_bytes(s, connection, bytes.data(), bytes.size());
   };
   server.start(1);
@@ -812,8 +816,7 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
   server.handler().reply = [gate](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
     thread_local bool first = true;
     if (std::exchange(first, false)) count_end(gate);
-    ++gate->inside;
-    eventually([&] { return gate->open.load(); });
+    gate->pass();
     return lab::send_bytes(s, connection, bytes.data(), bytes.size());
   };
   STEP("four workers, four clients; each client keeps a worker busy");

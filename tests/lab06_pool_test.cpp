@@ -949,7 +949,7 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
           ++count;
         };
         for (unsigned i = me; nulls == 0 && refused == 0 && crowd.goes_on(); ++i) {
-          for (int k = 0; k < 256; ++k) round(k == 0 && i % 4 == 0);
+          for (int k = 0; k < 64; ++k) round(k == 0 && i % 16 == 0);
         }
       });
       check_equal("how often acquire gave null", nulls.load(), 0);
@@ -1002,7 +1002,7 @@ LAB_TEST(Lab06, AnOperationHasOneOwner, "N10", kStep4) {
       check("an operation belongs to one thread at a time, until that one releases it", fine);
     };
     while (!wrong && crowd.goes_on()) {
-      for (int i = 0; i < 256; ++i) round();
+      for (int i = 0; i < 64; ++i) round();
     }
   });
   check_equal("in_use()", pool.in_use(), 0);

@@ -147,6 +147,17 @@ TEST(Verdicts, SanitizerReportsCountOnlyWhereThereIsASanitizer) {
   }
 }
 
+TEST(Verdicts, ARaceExplainsAHang) {
+  Ended ended;
+  ended.how = Ended::How::timed_out;
+  ended.output = "WARNING: ThreadSanitizer: data race (pid=1)\n";
+  TestResult result;
+  judge(ended, "", true, result);
+  EXPECT_EQ(result.verdict, Verdict::race);
+  judge(ended, "", false, result);
+  EXPECT_EQ(result.verdict, Verdict::hang);
+}
+
 TEST(Runner, StopsAfterEnoughHangs) {
   const TestProgram program{fake_program(), Platform{}};
   std::atomic<int> hangs_left{1};

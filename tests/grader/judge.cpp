@@ -38,7 +38,7 @@ struct Mark {
   Verdict verdict;
 };
 
-// In this order: a race or a bad access explains a wrong answer; a leak is often only its consequence.
+// In this order: a race or a bad access explains a wrong answer or a hang; a leak is often only its consequence.
 constexpr Mark kBeforeWrong[] = {
     {"WARNING: ThreadSanitizer", Verdict::race},
     {"ERROR: AddressSanitizer", Verdict::crash},
@@ -214,6 +214,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   if (rule) test.rule = rule->substr(0, rule->find_first_of(" :"));
 
   if (ended.how == How::timed_out) {
+    if (sanitized && find_mark(kBeforeWrong, test)) return;
     const auto whole = std::to_string(static_cast<long>(ended.seconds));
     return set(test, Verdict::hang, "it did not end within " + whole + " s");
   }

@@ -31,15 +31,20 @@ inline void on_threads(const std::string& what, unsigned count, const std::funct
 }
 
 // Long enough that threads meet inside of the code under test. What counts is the processor time of all threads together,
-// so that a busy machine makes it longer, but no more than 2 s, and not so long that the test runs out of time.
+// so that a busy machine makes it longer, but no more than 50 times or 2 s, and not so long that the test runs out of time.
 class Crowd {
  public:
-  explicit Crowd(double seconds) : end_of_work_(std::clock() + static_cast<std::clock_t>(seconds * CLOCKS_PER_SEC)) {}
+  explicit Crowd(double seconds)
+      : end_of_work_(std::clock() + static_cast<std::clock_t>(seconds * CLOCKS_PER_SEC)),
+        end_(Clock::now() + std::min({after(50 * seconds), after(2), time_left() - patience()})) {}
   bool goes_on() const { return std::clock() < end_of_work_ && Clock::now() < end_; }
 
  private:
+  static Clock::duration after(double seconds) {
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  }
   const std::clock_t end_of_work_;
-  const Clock::time_point end_ = Clock::now() + std::min<Clock::duration>(std::chrono::seconds(2), time_left() - patience());
+  const Clock::time_point end_;
 };
 
 }  // namespace test
