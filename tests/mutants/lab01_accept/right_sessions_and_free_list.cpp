@@ -1,13 +1,13 @@
 // Right: an array of sessions that grows and is used again (a free list), with an index from id to session beside it, as old game
-// servers do. A std::binary_semaphore is the lock. The loop is a class with one function for each fate of an accept; the peer
-// comes from getpeername, and from accept's own address when that fails.
+// servers do. A recursive mutex is the lock, held by a class of the table's own. The loop is a class with one function for each
+// fate of an accept; the peer comes from getpeername, and from accept's own address when that fails.
 
 #include "accept.h"
 
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <semaphore>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -16,11 +16,11 @@ namespace lab {
 struct ClientTable::State {
   explicit State(std::size_t limit) : limit(limit) {}
 
-  // Holds the semaphore for a block.
+  // Holds the gate for a block.
   class Hold {
    public:
-    explicit Hold(State& state) : state_(state) { state_.gate.acquire(); }
-    ~Hold() { state_.gate.release(); }
+    explicit Hold(State& state) : state_(state) { state_.gate.lock(); }
+    ~Hold() { state_.gate.unlock(); }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
@@ -29,7 +29,7 @@ struct ClientTable::State {
   };
 
   const std::size_t limit;
-  std::binary_semaphore gate{1};  // protects what follows
+  std::recursive_mutex gate;  // protects what follows
   std::vector<std::shared_ptr<Client>> sessions;
   std::vector<std::size_t> free_sessions;
   std::map<ClientId, std::size_t> session_of;
