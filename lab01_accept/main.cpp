@@ -23,11 +23,11 @@ class PrintClients : public lab::AcceptEvents {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Lab 01: accepts clients and keeps them in a table. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 01: accepts clients and keeps them in a table. Ctrl+C ends it."};
   lab::ServerOptions options;
-  lab::add_server_options(app, options);
+  lab::add_server_options(command_line, options);
 
-  return lab::run_program(app, argc, argv, [&] {
+  return lab::run_program(command_line, argc, argv, [&] {
     lab::UniqueSocket listener = lab::open_listener(options.port);
     std::printf("listening on port %u\n", lab::bound_port(listener));
     lab::ClientTable clients(options.max_clients);

@@ -65,12 +65,12 @@ void print_completions(HANDLE port, lab::ClientTable& clients) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Lab 02: registers each client with a completion port and prints the key and the bytes of each "
+  lab::CommandLine command_line{"Lab 02: registers each client with a completion port and prints the key and the bytes of each "
                "completion. Ctrl+C ends it."};
   lab::ServerOptions options;
-  lab::add_server_options(app, options);
+  lab::add_server_options(command_line, options);
 
-  return lab::run_program(app, argc, argv, [&] {
+  return lab::run_program(command_line, argc, argv, [&] {
     lab::UniqueSocket listener = lab::open_listener(options.port);
     lab::UniqueHandle port = lab::create_port(0);
     std::printf("listening on port %u\n", lab::bound_port(listener));

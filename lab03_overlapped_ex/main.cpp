@@ -95,11 +95,11 @@ struct QuitPacket {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Lab 03: an echo server with one loop. Every operation carries its own kind and buffer. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 03: an echo server with one loop. Every operation carries its own kind and buffer. Ctrl+C ends it."};
   lab::ServerOptions options;
-  lab::add_server_options(app, options);
+  lab::add_server_options(command_line, options);
 
-  return lab::run_program(app, argc, argv, [&] {
+  return lab::run_program(command_line, argc, argv, [&] {
     lab::UniqueSocket listener = lab::open_listener(options.port);
     lab::UniqueHandle port = lab::create_port(1);
     std::printf("listening on port %u\n", lab::bound_port(listener));

@@ -5,11 +5,11 @@
 #include "run_server.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Lab 04: an echo server over worker threads. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 04: an echo server over worker threads. Ctrl+C ends it."};
   lab::WorkerOptions options;
-  lab::add_worker_options(app, options);
+  lab::add_worker_options(command_line, options);
 
-  return lab::run_program(app, argc, argv, [&] {
+  return lab::run_program(command_line, argc, argv, [&] {
     lab::HeapOperations operations;
     lab::EchoHandler handler;
     lab::run_server(options, operations, handler, [] { return std::make_shared<lab::Connection>(); });

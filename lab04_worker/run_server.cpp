@@ -46,15 +46,11 @@ struct Workers {
 
 }  // namespace
 
-void add_worker_options(CLI::App& app, WorkerOptions& options) {
-  add_server_options(app, options);
-  app.add_option("--threads", options.threads, "worker threads; 0 means one per processor")
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  app.add_option("--max-outstanding", options.max_outstanding,
-                 "bytes that may wait for one client; one that lets more pile up is disconnected")
-      ->check(CLI::Range(1u, 1u << 30))
-      ->capture_default_str();
+void add_worker_options(CommandLine& command_line, WorkerOptions& options) {
+  add_server_options(command_line, options);
+  command_line.add_number("--threads", options.threads, 0, 256, "worker threads; 0 means one per processor");
+  command_line.add_number("--max-outstanding", options.max_outstanding, 1, 1 << 30,
+                          "bytes that may wait for one client; one that lets more pile up is disconnected");
 }
 
 void run_server(const WorkerOptions& options, OperationSource& operations, Handler& handler,

@@ -13,7 +13,7 @@ struct WorkerOptions : ServerOptions {
   std::size_t max_outstanding = 256 * 1024;
 };
 
-void add_worker_options(CLI::App& app, WorkerOptions& options);
+void add_worker_options(CommandLine& command_line, WorkerOptions& options);
 
 // Serves until Ctrl+C, then ends in order: stop accepting, disconnect everybody, drain, join.
 // `make_client` makes the client objects; each is a Connection.

@@ -10,15 +10,12 @@ struct GameOptions : WorkerOptions {
   int view_distance = 255;
 };
 
-inline void add_game_options(CLI::App& app, GameOptions& options) {
-  add_worker_options(app, options);
-  app.add_option("--max-players", options.max_players,
-                 "how many players may be logged in at once; the world keeps a bit for each pair of them")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  app.add_option("--view", options.view_distance, "how far a player sees, in steps; 255 is the whole world")
-      ->check(CLI::Range(0, 255))
-      ->capture_default_str();
+inline void add_game_options(CommandLine& command_line, GameOptions& options) {
+  add_worker_options(command_line, options);
+  command_line.add_number("--max-players", options.max_players, 1, 10000,
+                          "how many players may be logged in at once; the world keeps a bit for each pair of them");
+  command_line.add_number("--view", options.view_distance, 0, 255,
+                          "how far a player sees, in steps; 255 is the whole world");
 }
 
 }  // namespace lab

@@ -5,11 +5,11 @@
 #include "game_options.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Lab 05: the game server. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 05: the game server. Ctrl+C ends it."};
   lab::GameOptions options;
-  lab::add_game_options(app, options);
+  lab::add_game_options(command_line, options);
 
-  return lab::run_program(app, argc, argv, [&] {
+  return lab::run_program(command_line, argc, argv, [&] {
     lab::HeapOperations operations;
     lab::World world(options.max_players, options.view_distance);
     lab::GameHandler handler(world);

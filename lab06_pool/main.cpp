@@ -1,6 +1,9 @@
 // Given: the program of lab 06. The game server of lab 05 on the pool.
 //
 // Threads: as in lab 05. The pool says itself what protects it.
+#include <atomic>
+#include <cstdio>
+
 #include "count_new.h"
 #include "game_handler.h"
 #include "game_options.h"
@@ -47,21 +50,18 @@ void print_pool(const lab::PoolStats& stats) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Lab 06: the game server on a shared pool of operations. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 06: the game server on a shared pool of operations. Ctrl+C ends it."};
   lab::GameOptions options;
-  lab::add_game_options(app, options);
+  lab::add_game_options(command_line, options);
   std::size_t blocks = 4096;
-  lab::PoolPolicy policy = lab::PoolPolicy::growing;
-  app.add_option("--pool-blocks", blocks, "operations that the pool makes at the start")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  app.add_option("--pool-policy", policy, "bounded: never more than that; growing: as many again when all are out")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, lab::PoolPolicy>{
-          {"bounded", lab::PoolPolicy::bounded}, {"growing", lab::PoolPolicy::growing}}))
-      ->default_str("growing");
+  std::string policy = "growing";
+  command_line.add_number("--pool-blocks", blocks, 1, 1000000, "operations that the pool makes at the start");
+  command_line.add_choice("--pool-policy", policy, {"bounded", "growing"},
+                          "bounded: never more than that; growing: as many again when all are out");
 
-  return lab::run_program(app, argc, argv, [&] {
-    lab::OperationPool pool(blocks, policy);
+  return lab::run_program(command_line, argc, argv, [&] {
+    const bool bounded = policy == "bounded";
+    lab::OperationPool pool(blocks, bounded ? lab::PoolPolicy::bounded : lab::PoolPolicy::growing);
     lab::World world(options.max_players, options.view_distance);
     CountedGame handler(world);
     lab::run_server(options, pool, handler, [] { return std::make_shared<lab::Player>(); });
