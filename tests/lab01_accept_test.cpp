@@ -818,6 +818,7 @@ LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
   Accepting server(10);
   STEP("five clients connect, one after the other; the second one from the address 127.100.100.100");
   const auto address_of = [](std::size_t i) { return i == 1 ? "127.100.100.100" : "127.0.0.1"; };
+  const auto nth_client = [&](std::size_t i) { return server.events.clients().at(i); };  // two addresses can have the same port
   std::vector<TestClient> peers;
   for (std::size_t i = 0; i < 5; ++i) {
     peers.emplace_back(server.port, address_of(i));
@@ -826,8 +827,9 @@ LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
   check_no_problem(server.events);
   check_equal("the size of the table", server.table.size(), 5);
   for (std::size_t i = 0; i < 5; ++i) {
-    const auto client = client_of(server.events, peers[i]);
+    const auto client = nth_client(i);
     check_equal("the peer's address", client->peer.ip, std::string(address_of(i)));
+    check_equal("the peer's port", client->peer.port, peers[i].local_port());
     check_equal("the client's id", client->id, i + 1);
     check("it is the object of make_client", dynamic_cast<SpecialClient*>(client.get()) != nullptr);
     check("the table has the same object", server.table.find(client->id) == client);
@@ -835,7 +837,7 @@ LAB_TEST(Lab01, AnAcceptedClientIsInTheTable, "N2", kLoop) {
   STEP("each of the five sends its number, and the server's socket gets it");
   for (std::size_t i = 0; i < 5; ++i) {
     peers[i].send(std::to_string(i));
-    const auto client = client_of(server.events, peers[i]);
+    const auto client = nth_client(i);
     char byte = 0;
     check("recv gives one byte", ::recv(client->socket.get(), &byte, 1, 0) == 1);
     check_equal("the byte", byte, static_cast<char>('0' + i));
