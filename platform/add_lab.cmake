@@ -10,12 +10,12 @@
 # Each variant has its tests in VARIANT_test; the test program starts VARIANT, which lies beside it.
 #   add_lab(GIVEN a.cpp PROGRAM b.cpp)   GIVEN: given sources of the lab, in its program and in its tests and in every
 #                                        later lab's. PROGRAM: given sources beside main.cpp, in this program and in
-#                                        every later lab's.
+#                                        every later lab's. TESTED_WITH libraries: for its tests.
 #
 # Student code is the one file labNN_x/x.cpp; all else in the folder is given. With LAB_STUDENT_DIR it is the file of that
 # name below another folder: `lab grade` on Windows puts students' files there, one after the other.
 function(add_lab)
-  cmake_parse_arguments(arg "" "" "GIVEN;PROGRAM" ${ARGN})
+  cmake_parse_arguments(arg "" "" "GIVEN;PROGRAM;TESTED_WITH" ${ARGN})
   get_filename_component(lab ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   string(REGEX MATCH "^lab[0-9]+" number ${lab})
   string(REGEX REPLACE "^lab[0-9]+_" "" concept ${lab})
@@ -47,7 +47,9 @@ function(add_lab)
     endif()
     if(EXISTS ${source})
       add_library(${lab}_code_${side} OBJECT ${source})
-      target_link_libraries(${lab}_code_${side} PRIVATE ${lab}_given lab_options)
+      set(options_student lab_student_options)
+      set(options_solution lab_options)
+      target_link_libraries(${lab}_code_${side} PRIVATE ${lab}_given ${options_${side}})
       set_target_properties(${lab}_code_${side} PROPERTIES FOLDER ${lab})
       if(MSVC AND LAB_STUDENT_DIR AND side STREQUAL student)
         target_compile_options(${lab}_code_${side} PRIVATE "/sourceDependencies${source}.json")   # what it includes
@@ -64,7 +66,10 @@ function(add_lab)
   set(test_source ${PROJECT_SOURCE_DIR}/tests/${lab}_test.cpp)
   if(EXISTS ${test_source})
     add_library(${lab}_test_code OBJECT ${test_source})
-    target_link_libraries(${lab}_test_code PRIVATE ${lab}_given test_support lab_test_options)
+    target_link_libraries(${lab}_test_code PRIVATE ${lab}_given test_support ${arg_TESTED_WITH} lab_test_options)
+    if(NOT MSVC)
+      target_precompile_headers(${lab}_test_code REUSE_FROM test_support)
+    endif()
   endif()
 
   lab_variant(${lab} student student)
@@ -77,10 +82,26 @@ function(add_lab)
   foreach(source IN LISTS mutants)
     get_filename_component(name ${source} NAME_WE)
     add_library(${lab}_code_${name} OBJECT EXCLUDE_FROM_ALL ${source})
-    target_link_libraries(${lab}_code_${name} PRIVATE ${lab}_given lab_test_options)
+    target_link_libraries(${lab}_code_${name} PRIVATE ${lab}_given lab_mutant_options)
+    precompile_for_mutants(${lab} ${concept} ${lab}_code_${name})
     set_target_properties(${lab}_code_${name} PROPERTIES FOLDER ${lab}/mutants)
     lab_variant(${lab}_mutant_${name} ${name} solution)
   endforeach()
+endfunction()
+
+# There are hundreds of mutants. What nearly all of one lab include is compiled once.
+function(precompile_for_mutants lab concept target)
+  if(MSVC)
+    return()
+  endif()
+  if(NOT TARGET ${lab}_mutant_headers)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/mutant_headers.cpp "")
+    add_library(${lab}_mutant_headers OBJECT EXCLUDE_FROM_ALL ${CMAKE_CURRENT_BINARY_DIR}/mutant_headers.cpp)
+    target_link_libraries(${lab}_mutant_headers PRIVATE ${lab}_given lab_mutant_options)
+    target_precompile_headers(${lab}_mutant_headers PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${concept}.h <algorithm> <array> <atomic>
+      <chrono> <cstring> <functional> <map> <memory> <mutex> <string> <thread> <unordered_map> <vector>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${lab}_mutant_headers)
 endfunction()
 
 # For add_lab(), in its scope: the program `variant` and `variant`_test. `top` and `below` say whose code of this lab
@@ -120,8 +141,10 @@ function(lab_variant variant top below)
   endif()
   if(TARGET ${lab}_test_code)
     add_executable(${variant}_test)
-    target_link_libraries(${variant}_test PRIVATE ${lab}_test_code ${objects} ${lab}_given test_support)
-    add_dependencies(${variant}_test ${variant})
+    target_link_libraries(${variant}_test PRIVATE ${lab}_test_code ${objects} ${lab}_given test_support ${arg_TESTED_WITH})
+    if(NOT variant MATCHES "_mutant_")   # `lab test` builds the program of a mutant if one of its tests starts it
+      add_dependencies(${variant}_test ${variant})
+    endif()
     set_target_properties(${variant}_test PROPERTIES FOLDER ${lab})
   endif()
 
@@ -138,7 +161,7 @@ function(lab_variant variant top below)
       if(NOT TARGET ${lab}_mutants)
         add_custom_target(${lab}_mutants)
       endif()
-      add_dependencies(${lab}_mutants ${variant}_test)
+      add_dependencies(${lab}_mutants ${variant} ${variant}_test)
     endif()
   elseif(TARGET ${variant}_test)
     set(label student)

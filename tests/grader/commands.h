@@ -1,6 +1,8 @@
 // The commands of the tool, behind the command line. Each returns an exit code.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,10 +91,14 @@ int run_bench(const Workspace& workspace, const std::string& platform, std::vect
 int run_versus(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
 
 struct SuiteOptions {
-  std::string stage;  // empty: all
-  bool quick = false;
-  std::string lab;    // for mutants; empty: all
-  unsigned runs = 0;  // for mutants: of each test that must fail; 0: once; no other tests, no matrix in the tree
+  std::string stage;    // empty: those of the mode
+  bool quick = false;   // what runs natively
+  bool all = false;     // everything that the record of proofs does not cover
+  bool mutants = false; // the stage `mutants` alone, over the whole record
+  bool fresh = false;   // whatever the record says
+  std::optional<std::uint64_t> seed;  // chooses the programs of tests/mutants; empty: by chance
+  std::string lab;      // for mutants; empty: all
+  unsigned runs = 20;   // with `mutants`: of each test that must fail
   unsigned jobs = 1;
 };
 int run_suite(const Workspace& workspace, const SuiteOptions& options);

@@ -36,7 +36,7 @@ Submission submission_at(const std::string& path, const Workspace& workspace) {
   return found[0];
 }
 
-std::string score(const LabResult& lab) {
+std::string points_of(const LabResult& lab) {
   switch (lab.problem) {
     case Problem::build: return "build";
     case Problem::grader: return "error";
@@ -78,7 +78,7 @@ void print_points(const Side& a, const Side& b) {
   std::printf("\n%s\n", bold("lab                        first  second").c_str());
   for (std::size_t i = 0; i < a.grade.labs.size(); ++i) {
     const LabResult &first = a.grade.labs[i], &second = b.grade.labs[i];
-    std::printf("%-24s %7s %7s\n", first.name.c_str(), score(first).c_str(), score(second).c_str());
+    std::printf("%-24s %7s %7s\n", first.name.c_str(), points_of(first).c_str(), points_of(second).c_str());
   }
   std::printf("%-24s %7d %7d\nfirst: %s, second: %s\n", "all", a.grade.earned(), b.grade.earned(),
               name(a).c_str(), name(b).c_str());

@@ -184,9 +184,10 @@ void print_summary(const Report& report) {
 void print_stage(const StageResult& stage, const Workspace& workspace) {
   constexpr std::size_t kNamed = 20;
   const std::string all = std::to_string(stage.passed + stage.failures.size());
-  std::printf("%s %s  %s of %s  built in %s, tested in %s\n", padded(stage.name, 10).c_str(),
+  std::printf("%s %s  %s of %s  built in %s, tested in %s%s\n", padded(stage.name, 10).c_str(),
               stage.failures.empty() ? green("ok  ").c_str() : red("FAIL").c_str(), std::to_string(stage.passed).c_str(),
-              all.c_str(), in_seconds(stage.build_seconds).c_str(), in_seconds(stage.test_seconds).c_str());
+              all.c_str(), in_seconds(stage.build_seconds).c_str(), in_seconds(stage.test_seconds).c_str(),
+              stage.notes.empty() ? "" : ("  (" + stage.notes + ")").c_str());
   if (!stage.failures.empty()) {
     std::printf("\n");
     print_failure(stage.failures.front(), workspace);
@@ -202,17 +203,21 @@ void print_stage(const StageResult& stage, const Workspace& workspace) {
 }
 
 void print_suite(const SuiteReport& report) {
-  double seconds = 0;
   std::printf("\nstage        passed  failed      time\n");
   const auto line = [](const std::string& name, std::size_t passed, std::size_t failed, double time) {
     std::printf("%s %8zu %7zu %9s\n", padded(name, 10).c_str(), passed, failed, in_seconds(time).c_str());
   };
+  std::printf("%s %26s\n", padded("set-up", 10).c_str(), in_seconds(report.set_up_seconds).c_str());
   for (const StageResult& stage : report.stages) {
     line(stage.name, stage.passed, stage.failures.size(), stage.build_seconds + stage.test_seconds);
-    seconds += stage.build_seconds + stage.test_seconds;
   }
-  line("all", report.passed(), report.failed(), seconds);
+  line("all", report.passed(), report.failed(), report.seconds);
   std::printf("\n");
+  if (!report.left_out.empty()) {
+    std::string left;
+    for (const std::string& one : report.left_out) left += (left.empty() ? "" : "; ") + one;
+    std::printf("left to ./lab test --all: %s\n", left.c_str());
+  }
   if (report.interrupted) std::printf("interrupted: this is what was done so far\n");
   std::printf("%zu passed, %zu failed\n", report.passed(), report.failed());
   std::fflush(stdout);

@@ -29,6 +29,9 @@ void close_everything() {
 }
 
 TEST(Fake, Passes) {}
+bool left_behind = false;
+TEST(Fake, LeavesSomethingBehind) { left_behind = true; }
+TEST(Fake, FindsNothingLeft) { EXPECT_FALSE(left_behind); }
 TEST(Fake, IsWrong) { ADD_FAILURE() << "story: expected the answer to be 42, but it was 41"; }
 TEST(Fake, IsNotStarted) { throw std::logic_error("not started: lab03 TODO 2"); }
 TEST(Fake, IsNotStartedInAThread) {

@@ -19,13 +19,13 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr std::size_t kMostOutput = 4000;  // of one test
+constexpr std::size_t kMostGradescopeOutput = 4000;  // of one test
 
 ordered_json entry_of(const std::string& number, const std::string& name, int points, int possible, const std::string& output) {
   ordered_json entry{{"number", number}, {"name", name}, {"score", points}, {"max_score", possible}, {"status", points == possible ? "passed" : "failed"},
                      {"visibility", "visible"}};
   if (!output.empty()) {
-    entry["output"] = output.size() > kMostOutput ? output.substr(0, kMostOutput) + "\n... cut here ...\n" : output;
+    entry["output"] = output.size() > kMostGradescopeOutput ? output.substr(0, kMostGradescopeOutput) + "\n... cut here ...\n" : output;
     entry["output_format"] = "text";
   }
   return entry;
@@ -64,7 +64,7 @@ std::string to_gradescope(const Grade& grade, const fs::path& root, const std::s
   }
   for (const std::string& note : grade.notes) notes += note + "\n";
   ordered_json json{{"score", grade.earned()}, {"execution_time", static_cast<int>(grade.seconds)},
-                    {"output", notes.substr(0, kMostOutput)}, {"output_format", "text"}, {"visibility", "visible"}, {"stdout_visibility", "hidden"}, {"tests", tests}};
+                    {"output", notes.substr(0, kMostGradescopeOutput)}, {"output_format", "text"}, {"visibility", "visible"}, {"stdout_visibility", "hidden"}, {"tests", tests}};
   return json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -15,6 +15,7 @@ struct Reported {
   std::string name;  // "Suite.Name"
   bool ran = false;  // to its end, not skipped
   bool failed = false;
+  double seconds = 0;
   std::string message;  // of its failures
 };
 
@@ -26,6 +27,10 @@ std::optional<std::vector<Reported>> parse_report(const std::string& json);
 // Nothing but a report that says "this one test ran and did not fail", together with exit code 0, is a pass.
 // GoogleTest writes its report last, so exit(0) in tested code leaves none.
 void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test);
+
+// The same for tests that ran in one process, if all of them passed and nothing in the output speaks against it. Otherwise
+// returns false and changes nothing: then each test needs a process of its own.
+bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests);
 
 // Several platforms, one after the other: what failed on an earlier one has its verdict; but of a crash, or of luck, on the
 // first one a sanitizer may know more.

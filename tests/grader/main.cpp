@@ -82,17 +82,19 @@ int run_tool(std::vector<std::string> words) {
                         "The exit code is that of lab check for this test. The file opens in ui.perfetto.dev or chrome://tracing.");
 
   SuiteOptions suite_options;
-  CLI::App* test_command = app.add_subcommand("test", "test the whole project");
-  test_command->add_option("--platform,--stage", suite_options.stage, "only this one: " + suite_stages(workspace));
-  test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers");
-  bool mutants = false;
+  CLI::App* test_command = app.add_subcommand("test", "test the whole project, in about ten minutes");
+  CLI::Option* const stage_option = test_command->add_option("--platform,--stage", suite_options.stage, "only this one: " + suite_stages(workspace));
+  CLI::Option* const quick_flag = test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers")->excludes(stage_option);
+  CLI::Option* const all_flag = test_command->add_flag("--all", suite_options.all, "everything: also each program of tests/mutants that tests/mutants/RECORD.txt does not cover,\na tenth of the others, the warnings of clang++, hostile submissions and a handout")->excludes(stage_option, quick_flag);
   SoakOptions soak_options;
-  CLI::Option* const mutants_flag = test_command->add_flag("--mutants", mutants, "do the tests catch the wrong programs of tests/mutants? Writes its MATRIX.md");
+  CLI::Option* const mutants_flag = test_command->add_flag("--mutants", suite_options.mutants, "only the programs of tests/mutants, as with --all, and each named test as often as --runs says")
+                                        ->excludes(stage_option, quick_flag, all_flag);
   CLI::Option* const soak_option = test_command->add_option("--soak", soak_options.rounds, "the solutions' tests this often, on busy cores; shows the rate of failures")
-                                       ->check(CLI::Range(1, 1000000))->excludes(mutants_flag);
-  suite_options.runs = 20;
+                                       ->check(CLI::Range(1, 1000000))->excludes(mutants_flag, quick_flag, all_flag);
   test_command->add_option("--runs", suite_options.runs, "of each test that must fail on a wrong program")
       ->check(CLI::Range(1, 1000))->needs(mutants_flag)->capture_default_str();
+  test_command->add_option("--seed", suite_options.seed, "chooses the programs of tests/mutants that are run; each run prints its own");
+  test_command->add_flag("--fresh", suite_options.fresh, "run all programs of tests/mutants, whatever the record says; with --all or --mutants");
   test_command->add_option("--lab", suite_options.lab, "only this lab, with --mutants or --soak");
   test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
@@ -145,12 +147,10 @@ int run_tool(std::vector<std::string> words) {
       soak_options.jobs = jobs;
       return soak(workspace, soak_options);
     }
-    if (mutants) {
-      if (!suite_options.stage.empty()) throw UsageError("--mutants runs on all of its platforms");
+    if (suite_options.fresh && !suite_options.mutants && !suite_options.all) throw UsageError("--fresh goes with --all or --mutants");
+    if (suite_options.mutants) {
       if (!suite_options.lab.empty()) workspace.lab(suite_options.lab);
       suite_options.stage = "mutants";
-    } else {
-      suite_options.runs = 0;
     }
     return run_suite(workspace, suite_options);
   }

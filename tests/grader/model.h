@@ -86,6 +86,8 @@ struct StageResult {
   std::vector<TestResult> failures;
   double build_seconds = 0;
   double test_seconds = 0;
+  std::string notes;     // what was chosen, for its line
+  std::string left_out;  // what only `lab test --all` runs of this stage
   std::filesystem::path log;
 
   void fail(const std::string& what, const std::string& output, Verdict verdict = Verdict::grader_error) {
@@ -99,6 +101,9 @@ struct StageResult {
 
 struct SuiteReport {
   bool interrupted = false;
+  double seconds = 0;         // of all, from the start of `lab`
+  double set_up_seconds = 0;  // until the tool ran: packages, and its own build
+  std::vector<std::string> left_out;  // what only `lab test --all` runs
   std::vector<StageResult> stages;
 
   std::size_t passed() const {

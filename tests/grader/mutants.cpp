@@ -119,4 +119,9 @@ Kill judge_wrong(const WrongProgram& program, const std::vector<std::vector<Test
   return kill;
 }
 
+bool starts_the_program(const std::string& test) {
+  const std::string name = test.substr(test.find('.') + 1);
+  return name.starts_with("Program") || name.starts_with("TheProgram");
+}
+
 }  // namespace grader

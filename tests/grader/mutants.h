@@ -9,6 +9,7 @@
 // verdict; others may fail, too. rule: the broken rule that one of them must name; empty when there is none.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <ostream>
 #include <string>
@@ -58,14 +59,25 @@ struct Kill {
 Kill judge_wrong(const WrongProgram& program, const std::vector<std::vector<TestResult>>& rounds);
 
 struct MutantOptions {
+  enum class Which {
+    sample,    // some of each lab, chosen by the seed
+    unproved,  // those that the record does not cover, and a tenth of the others, chosen by the seed
+    all,
+  };
+  Which which = Which::all;
+  std::uint64_t seed = 0;
   std::string lab;     // empty: all
   unsigned runs = 1;   // of each named test
+  bool others = false; // run the tests that are not named, too, to count them in the matrix
   unsigned jobs = 1;
-  bool matrix = false;  // run the other tests, too, and write tests/mutants/MATRIX.md; else it is written beside the logs
 };
 
-// The stage: builds all programs and runs them. A failure is a wrong program that survives or fails for another reason,
-// a right one that loses a point, or a manifest that is not right.
+// The stage: builds the programs and runs them. A failure is a wrong program that survives or fails for another reason, a
+// right one that loses a point, and a manifest or a record that is not right. Writes what was proved to RECORD.txt and
+// MATRIX.md, unless it was a sample; after an interruption, too.
 void test_mutants(const Workspace& workspace, const MutantOptions& options, StageResult& stage, Progress& progress, std::ostream& log);
+
+// Whether a test starts the lab's program: its name then begins with "Program" or "TheProgram".
+bool starts_the_program(const std::string& test);
 
 }  // namespace grader

@@ -1,15 +1,19 @@
-// `lab test --mutants`: builds and runs the programs of tests/mutants, and writes the matrix.
+// `lab test --mutants` and the stage `mutants`: chooses programs of tests/mutants, builds and runs them, and keeps a record.
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <fstream>
 #include <map>
-#include <memory>
-#include <sstream>
+#include <optional>
+#include <random>
 
 #include "build.h"
 #include "child.h"
 #include "console.h"
+#include "mutant_matrix.h"
 #include "mutants.h"
+#include "proof_inputs.h"
+#include "proof_record.h"
 #include "runner.h"
 
 namespace grader {
@@ -18,32 +22,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kOtherLimit = 10;  // seconds for a test that is not named
-constexpr int kOtherHangs = 2;      // so many of them end the others of this program
-constexpr unsigned kWrongPerJob = 4;  // most runs of a wrong program wait for what does not come
-
-struct WrongRuns {
-  const WrongProgram* program = nullptr;
-  std::string not_built;                         // why it could not be built
-  std::vector<std::vector<TestResult>> rounds;   // of the named tests, on the program's platform
-  std::vector<TestResult> others;                // the tests that are not named, natively
-  std::atomic<int> hangs_left{kOtherHangs};
-  Kill kill;
-};
-
-struct RightRuns {
-  const RightProgram* program = nullptr;
-  std::string not_built;
-  std::vector<std::vector<TestResult>> by_platform;  // as platforms() of the runner has them
-};
-
-struct LabRuns {
-  Lab lab;
-  std::vector<GradedTest> graded;
-  Mutants mutants;
-  std::vector<std::unique_ptr<WrongRuns>> wrong;
-  std::vector<std::unique_ptr<RightRuns>> right;
-};
+constexpr double kOtherLimit = 10;    // seconds for a test that is not named
+constexpr int kOtherHangs = 2;        // so many of them end the others of this program
+constexpr unsigned kWrongPerJob = 4;  // most runs of a wrong program wait for what does not happen
+constexpr unsigned kRightPerJob = 2;  // its tests run one after the other, and half of them wait
+constexpr std::size_t kSampleWrong = 4, kSampleRight = 1;  // of each lab
 
 TestResult fresh(const GradedTest& test) {
   TestResult result;
@@ -52,10 +35,28 @@ TestResult fresh(const GradedTest& test) {
   return result;
 }
 
+// One program of tests/mutants and its runs.
+struct ProgramRuns {
+  const MatrixLab* lab = nullptr;
+  const WrongProgram* wrong = nullptr;  // one of the two
+  const RightProgram* right = nullptr;
+  std::string inputs;                   // empty: not asked for
+  const Proof* recorded = nullptr;      // when it covers these inputs
+  bool chosen = false;
+  std::string not_built;                         // why it could not be built
+  std::vector<std::vector<TestResult>> rounds;   // wrong: the named tests, once for each round; right: all, once for each platform
+  std::vector<TestResult> others;                // wrong: the tests that are not named, natively
+  std::atomic<int> hangs_left{kOtherHangs};
+
+  const std::string& name() const { return wrong != nullptr ? wrong->name : right->name; }
+  std::string key() const { return lab->name + "/" + name(); }
+};
+
 class MutantRunner {
  public:
   MutantRunner(const Workspace& workspace, const MutantOptions& options, StageResult& stage, Progress& progress, std::ostream& log)
-      : workspace_(workspace), options_(options), stage_(stage), progress_(progress), log_(log) {
+      : workspace_(workspace), options_(options), stage_(stage), progress_(progress), log_(log), random_(options.seed),
+        record_(ProofRecord::read(folder() / "RECORD.txt")) {
     for (const Platform& platform : workspace.platforms()) {
       if (platform.name == "linux" || platform.sanitized) platforms_.push_back(platform);
     }
@@ -63,265 +64,300 @@ class MutantRunner {
 
   void run() {
     read_manifests();
-    build_all();
-    if (!interrupted()) run_all();
-    for (const auto& lab : labs_) judge_lab(*lab);
-    write_matrix();
+    if (keeps_record()) compare_with_record();
+    if (!interrupted()) choose();
+    if (!interrupted()) build_chosen();
+    if (!interrupted()) run_chosen();
+    for (ProgramRuns& program : programs_) {
+      if (program.chosen) judge(program);
+    }
+    if (keeps_record()) write_record();
   }
 
  private:
+  using Which = MutantOptions::Which;
+
+  fs::path folder() const { return workspace_.root / "tests/mutants"; }
+  bool keeps_record() const { return options_.which != Which::sample; }
+
+  // ---- what there is ------------------------------------------------------------------------------------------------
+
   void read_manifests() {
     for (const Lab& lab : workspace_.labs) {
       if (!options_.lab.empty() && workspace_.lab(options_.lab).name != lab.name) continue;
       try {
-        auto runs = std::make_unique<LabRuns>();
-        runs->lab = lab;
-        runs->graded = read_points(workspace_.root / "tests/points.json", lab.name);
-        const fs::path folder = workspace_.root / "tests/mutants" / lab.name;
-        runs->mutants = read_mutants(folder);
-        const std::string complaints = check_mutants(runs->mutants, folder, runs->graded);
+        MatrixLab one{lab.name, read_points(workspace_.root / "tests/points.json", lab.name), read_mutants(folder() / lab.name)};
+        const std::string complaints = check_mutants(one.mutants, folder() / lab.name, one.graded);
         if (!complaints.empty()) stage_.fail(lab.name + ": its mutants.json is not right", complaints);
-        prepare(*runs, folder);
-        labs_.push_back(std::move(runs));
+        labs_.push_back(std::move(one));
+        add_programs(labs_.back());
       } catch (const GraderError& error) {
         stage_.fail(lab.name, error.what());
       }
     }
   }
 
-  // The places of all results. A program without a file or a test has a complaint already.
-  void prepare(LabRuns& runs, const fs::path& folder) const {
-    for (const WrongProgram& program : runs.mutants.wrong) {
-      if (!fs::exists(folder / (program.name + ".cpp")) || !on(program.platform)) continue;
-      auto wrong = std::make_unique<WrongRuns>();
-      wrong->program = &program;
-      std::vector<TestResult> named;
-      for (const GradedTest& test : runs.graded) {
-        const bool is_named = std::find(program.tests.begin(), program.tests.end(), test.name) != program.tests.end();
-        (is_named ? named : wrong->others).push_back(fresh(test));
-      }
-      wrong->rounds.assign(options_.runs, named);
-      runs.wrong.push_back(std::move(wrong));
-    }
-    for (const RightProgram& program : runs.mutants.right) {
-      if (!fs::exists(folder / (program.name + ".cpp"))) continue;
-      auto right = std::make_unique<RightRuns>();
-      right->program = &program;
-      for (std::size_t i = 0; i < platforms_.size(); ++i) {
-        right->by_platform.push_back({});
-        for (const GradedTest& test : runs.graded) right->by_platform.back().push_back(fresh(test));
-      }
-      runs.right.push_back(std::move(right));
+  // A program without a file has a complaint already.
+  void add_programs(const MatrixLab& lab) {
+    const auto add = [&](const WrongProgram* wrong, const RightProgram* right) {
+      programs_.emplace_back();
+      programs_.back().lab = &lab;
+      programs_.back().wrong = wrong;
+      programs_.back().right = right;
+      if (!fs::exists(folder() / (programs_.back().key() + ".cpp"))) programs_.pop_back();
+    };
+    for (const WrongProgram& program : lab.mutants.wrong) add(&program, nullptr);
+    for (const RightProgram& program : lab.mutants.right) add(nullptr, &program);
+  }
+
+  const Lab& lab_of(const ProgramRuns& program) const { return workspace_.lab(program.lab->name); }
+
+  void compare_with_record() {
+    for (const auto& [program, complaint] : record_.complaints()) stage_.fail(program + " in RECORD.txt", complaint);
+    const Clock::time_point start = Clock::now();
+    std::vector<Lab> labs;
+    for (const MatrixLab& lab : labs_) labs.push_back(workspace_.lab(lab.name));
+    const ProofInputs inputs(workspace_, labs, platforms_, options_.jobs, progress_);
+    stage_.build_seconds += since(start);
+    if (interrupted()) return;
+    for (ProgramRuns& program : programs_) {
+      const Lab& lab = lab_of(program);
+      program.inputs = program.wrong != nullptr ? inputs.of(*program.wrong, lab, program.lab->graded)
+                                                : inputs.of(*program.right, lab, program.lab->graded);
+      if (record_.covers(program.key(), program.inputs, options_.runs)) program.recorded = record_.find(program.key());
     }
   }
 
-  const Platform* on(const std::string& name) const {
-    for (const Platform& platform : platforms_) {
-      if (platform.name == name) return &platform;
+  // ---- what is run --------------------------------------------------------------------------------------------------
+
+  void choose() {
+    if (options_.which == Which::sample) {
+      choose_sample();
+    } else if (options_.which == Which::unproved) {
+      choose_unproved();
+    } else {
+      for (ProgramRuns& program : programs_) program.chosen = true;
     }
-    return nullptr;
+    for (ProgramRuns& program : programs_) {
+      if (program.chosen) prepare(program);
+    }
   }
 
-  static std::string target(const Lab& lab, const std::string& program) { return lab.name + "_mutant_" + program + "_test"; }
+  void choose_sample() {
+    std::map<std::pair<std::string, bool>, std::vector<ProgramRuns*>> kinds;
+    for (ProgramRuns& program : programs_) kinds[{program.lab->name, program.right != nullptr}].push_back(&program);
+    std::size_t count = 0;
+    for (auto& [kind, programs] : kinds) {
+      std::shuffle(programs.begin(), programs.end(), random_);
+      programs.resize(std::min(programs.size(), kind.second ? kSampleRight : kSampleWrong));
+      for (ProgramRuns* const program : programs) program->chosen = true;
+      count += programs.size();
+    }
+    stage_.notes = std::to_string(count) + " programs, chosen by --seed " + std::to_string(options_.seed);
+    stage_.left_out = std::to_string(programs_.size() - count) + " of " + std::to_string(programs_.size()) + " programs of tests/mutants";
+  }
 
-  void build_all() {
+  void choose_unproved() {
+    std::vector<std::string> recorded;
+    for (ProgramRuns& program : programs_) {
+      program.chosen = program.recorded == nullptr;
+      if (!program.chosen) recorded.push_back(program.key());
+    }
+    const std::vector<std::string> again = some_to_prove_again(recorded, random_);
+    for (ProgramRuns& program : programs_) {
+      if (std::find(again.begin(), again.end(), program.key()) != again.end()) program.chosen = true;
+    }
+    stage_.notes = std::to_string(programs_.size() - recorded.size()) + " not in the record, " + std::to_string(again.size()) + " of " +
+                   std::to_string(recorded.size()) + " recorded ones again, chosen by --seed " + std::to_string(options_.seed);
+  }
+
+  // The places of all results.
+  void prepare(ProgramRuns& program) const {
+    std::vector<TestResult> named, others;
+    for (const GradedTest& test : program.lab->graded) {
+      const bool is_named = program.right != nullptr ||
+                            std::find(program.wrong->tests.begin(), program.wrong->tests.end(), test.name) != program.wrong->tests.end();
+      (is_named ? named : others).push_back(fresh(test));
+    }
+    const bool once = program.recorded != nullptr || program.right != nullptr;
+    program.rounds.assign(program.right != nullptr ? platforms_.size() : once ? 1 : options_.runs, named);
+    if (options_.others && !once) program.others = others;
+  }
+
+  const Platform& platform_called(const std::string& name) const {
+    const auto found = std::find_if(platforms_.begin(), platforms_.end(), [&](const Platform& one) { return one.name == name; });
+    if (found == platforms_.end()) throw GraderError("there is no platform " + name + " here");
+    return *found;
+  }
+
+  bool runs_on(const ProgramRuns& program, const Platform& platform) const {
+    return program.right != nullptr || program.wrong->platform == platform.name || (!program.others.empty() && !platform.sanitized);
+  }
+
+  static bool needs_program(const ProgramRuns& program) {
+    const auto starts = [](const TestResult& test) { return starts_the_program(test.name); };
+    return std::any_of(program.rounds.front().begin(), program.rounds.front().end(), starts) ||
+           std::any_of(program.others.begin(), program.others.end(), starts);
+  }
+
+  static std::string target(const ProgramRuns& program) { return program.lab->name + "_mutant_" + program.name(); }
+
+  void build_chosen() {
     const Clock::time_point start = Clock::now();
     for (const Platform& platform : platforms_) {
       std::vector<std::string> targets;
-      std::vector<std::string*> why;
-      const auto want = [&](const Lab& lab, const std::string& name, std::string& not_built) {
-        targets.push_back(target(lab, name));
-        why.push_back(&not_built);
-      };
-      for (const auto& runs : labs_) {
-        for (const auto& wrong : runs->wrong) {
-          if (!platform.sanitized || platform.name == wrong->program->platform) want(runs->lab, wrong->program->name, wrong->not_built);
-        }
-        for (const auto& right : runs->right) want(runs->lab, right->program->name, right->not_built);
+      std::vector<ProgramRuns*> owners;
+      for (ProgramRuns& program : programs_) {
+        if (!program.chosen || !runs_on(program, platform)) continue;
+        targets.push_back(target(program) + "_test");
+        owners.push_back(&program);
+        if (!needs_program(program)) continue;
+        targets.push_back(target(program));
+        owners.push_back(&program);
       }
       const std::vector<BuildResult> built = build_each(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
       for (std::size_t i = 0; i < built.size(); ++i) {
-        if (!built[i].ok) *why[i] = built[i].error + "All of it: " + workspace_.shown(built[i].log);
+        if (!built[i].ok) owners[i]->not_built = built[i].error + "All of it: " + workspace_.shown(built[i].log);
       }
       if (interrupted()) break;
     }
     stage_.build_seconds += since(start);
   }
 
-  const TestProgram* program(const Platform& platform, const Lab& lab, const std::string& name) {
-    programs_.push_back(std::make_unique<TestProgram>(TestProgram{workspace_.program(platform, target(lab, name)), platform}));
-    return programs_.back().get();
+  const TestProgram* tested(const Platform& platform, const ProgramRuns& program) {
+    tested_.push_back({workspace_.program(platform, target(program) + "_test"), platform});
+    return &tested_.back();
   }
 
-  void run_all() {
-    const auto seconds_of = [](const LabRuns& lab, const TestResult& result) {
-      return std::find_if(lab.graded.begin(), lab.graded.end(), [&](const GradedTest& test) { return test.name == result.name; })->seconds;
-    };
+  void run_chosen() {
     std::vector<TestRun> wrong_runs, right_runs;
-    for (const auto& lab : labs_) {
-      for (const auto& wrong : lab->wrong) {
-        if (!wrong->not_built.empty()) continue;
-        const TestProgram* const tested = program(*on(wrong->program->platform), lab->lab, wrong->program->name);
-        for (auto& round : wrong->rounds) {
-          for (TestResult& result : round) wrong_runs.push_back({tested, seconds_of(*lab, result), &result, 0, nullptr});
-        }
-        if (!options_.matrix) continue;  // the others decide nothing: they are run only to be told of
-        const TestProgram* const native = program(platforms_.front(), lab->lab, wrong->program->name);
-        for (TestResult& result : wrong->others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &wrong->hangs_left});
-      }
-      for (const auto& right : lab->right) {
-        if (!right->not_built.empty()) continue;
-        for (std::size_t i = 0; i < platforms_.size(); ++i) {
-          const TestProgram* const tested = program(platforms_[i], lab->lab, right->program->name);
-          for (TestResult& result : right->by_platform[i]) right_runs.push_back({tested, seconds_of(*lab, result), &result, 0, nullptr});
+    for (ProgramRuns& program : programs_) {
+      if (!program.chosen || !program.not_built.empty()) continue;
+      const auto seconds_of = [&](const TestResult& result) {
+        const auto same = [&](const GradedTest& test) { return test.name == result.name; };
+        return std::find_if(program.lab->graded.begin(), program.lab->graded.end(), same)->seconds;
+      };
+      for (std::size_t i = 0; i < program.rounds.size(); ++i) {
+        const bool right = program.right != nullptr;
+        const TestProgram* const test_program = tested(right ? platforms_[i] : platform_called(program.wrong->platform), program);
+        for (TestResult& result : program.rounds[i]) {
+          (right ? right_runs : wrong_runs).push_back({test_program, seconds_of(result), &result, 0, nullptr});
         }
       }
+      if (program.others.empty()) continue;  // they decide nothing: they are run only to be counted
+      const TestProgram* const native = tested(platforms_.front(), program);
+      for (TestResult& result : program.others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &program.hangs_left});
     }
     const Clock::time_point start = Clock::now();
-    run_with_progress("wrong programs", wrong_runs, options_.jobs * kWrongPerJob);
-    run_with_progress("right programs", right_runs, options_.jobs);
+    const auto count = [&](const std::string& what, const std::vector<TestRun>& runs) {
+      progress_.phase("mutants: testing the " + what + " programs");
+      progress_.detail("0/" + std::to_string(runs.size()));
+      return [this, all = runs.size()](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(all)); };
+    };
+    run_tests(wrong_runs, options_.jobs * kWrongPerJob, count("wrong", wrong_runs));
+    run_together(right_runs, options_.jobs * kRightPerJob, count("right", right_runs));
     stage_.test_seconds += since(start);
   }
 
-  void run_with_progress(const std::string& what, const std::vector<TestRun>& runs, unsigned jobs) {
-    progress_.phase("mutants: testing the " + what);
-    progress_.detail("0/" + std::to_string(runs.size()));
-    run_tests(runs, jobs, [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); });
+  // ---- what it means ------------------------------------------------------------------------------------------------
+
+  void judge(ProgramRuns& program) {
+    for (const auto& round : program.rounds) {
+      for (const TestResult& result : round) note(program, result);
+    }
+    for (const TestResult& result : program.others) note(program, result);
+    std::optional<Proof> proof;
+    if (!program.not_built.empty()) {
+      if (!interrupted()) fail(program, "does not build: " + program.not_built, nullptr);
+    } else {
+      proof = program.wrong != nullptr ? judge_kill(program) : judge_scores(program);
+    }
+    stage_.passed += proof ? 1 : 0;
+    if (!keeps_record() || interrupted_before_its_end(program)) return;
+    if (!proof) {
+      record_.erase(program.key());
+    } else if (program.recorded == nullptr || program.recorded->rounds < proof->rounds) {
+      proof->inputs = program.inputs;
+      proved_.emplace_back(program.key(), *proof);
+    }
   }
 
-  void fail(const std::string& what, const std::string& why, const TestResult* shown) {
-    stage_.fail(what, why + "\n" + (shown != nullptr ? shown->output : ""), Verdict::wrong);
+  static bool interrupted_before_its_end(const ProgramRuns& program) {
+    for (const auto& round : program.rounds) {
+      for (const TestResult& result : round) {
+        if (result.verdict == Verdict::not_run && program.not_built.empty()) return true;
+      }
+    }
+    return !program.not_built.empty() && interrupted();
+  }
+
+  // What was proved, or nothing.
+  std::optional<Proof> judge_kill(const ProgramRuns& program) {
+    const Kill kill = judge_wrong(*program.wrong, program.rounds);
+    if (kill.how == Kill::How::not_run) return std::nullopt;
+    if (kill.how != Kill::How::killed) {
+      fail(program, (kill.how == Kill::How::survives ? "survives: " : "fails for another reason: ") + kill.why, kill.shown);
+      return std::nullopt;
+    }
+    Proof proof;
+    proof.rounds = static_cast<unsigned>(kill.rounds);
+    proof.others = others_of(program);
+    return kill.rounds == program.rounds.size() ? std::optional(proof) : std::nullopt;
+  }
+
+  std::optional<Proof> judge_scores(const ProgramRuns& program) {
+    Proof proof;
+    proof.rounds = 1;
+    bool full = true;
+    for (std::size_t i = 0; i < platforms_.size(); ++i) {
+      int sum = 0;
+      for (const TestResult& result : program.rounds[i]) {
+        sum += result.earned();
+        full = full && result.passed();
+        if (result.passed() || result.verdict == Verdict::not_run) continue;
+        fail(program, "loses points on " + result.platform + ": " + result.name + " " + result.reason, &result);
+      }
+      proof.scores.emplace_back(platforms_[i].name, sum);
+    }
+    return full ? std::optional(proof) : std::nullopt;
+  }
+
+  static std::string others_of(const ProgramRuns& program) {
+    if (program.others.empty()) return "";
+    const auto count = [&](auto&& is) { return std::count_if(program.others.begin(), program.others.end(), is); };
+    const auto failed = count([](const TestResult& one) { return !one.passed() && one.verdict != Verdict::not_run; });
+    const auto not_run = count([](const TestResult& one) { return one.verdict == Verdict::not_run; });
+    return std::to_string(failed) + (not_run == 0 ? "" : ", - " + std::to_string(not_run));
+  }
+
+  void note(const ProgramRuns& program, const TestResult& result) {
+    log_ << program.key() << " " << result.name << ": " << name_of(result.verdict) << " on " << result.platform
+         << (result.rule.empty() ? "" : ", rule " + result.rule) << ", " << in_seconds(result.seconds) << " " << result.reason << "\n";
+  }
+
+  void fail(const ProgramRuns& program, std::string why, const TestResult* shown) {
+    if (program.recorded != nullptr) why = "RECORD.txt says it is proved, but it " + why;
+    stage_.fail(program.key(), why + "\n" + (shown != nullptr ? shown->output : ""), Verdict::wrong);
     stage_.failures.back().reason = why;
   }
 
-  void judge_lab(LabRuns& runs) {
-    const auto log = [&](const std::string& program, const TestResult& result) {
-      log_ << runs.lab.name << " " << program << " " << result.name << ": " << name_of(result.verdict) << " on " << result.platform
-           << (result.rule.empty() ? "" : ", rule " + result.rule) << ", " << in_seconds(result.seconds) << " " << result.reason << "\n";
-    };
-    for (const auto& wrong : runs.wrong) {
-      const std::string& name = wrong->program->name;
-      for (const auto& round : wrong->rounds) {
-        for (const TestResult& result : round) log(name, result);
+  void write_record() {
+    for (auto& [program, proof] : proved_) record_.set(program, std::move(proof));
+    for (const MatrixLab& lab : labs_) {
+      std::vector<std::string> there;
+      for (const ProgramRuns& program : programs_) {
+        if (program.lab == &lab) there.push_back(program.key());
       }
-      for (const TestResult& result : wrong->others) log(name, result);
-      wrong->kill = judge_wrong(*wrong->program, wrong->rounds);
-      if (!wrong->not_built.empty() && !interrupted()) {
-        fail(runs.lab.name + " " + name, "does not build: " + wrong->not_built, nullptr);
-      } else if (wrong->kill.how == Kill::How::killed) {
-        ++stage_.passed;
-      } else if (wrong->kill.how != Kill::How::not_run) {
-        fail(runs.lab.name + " " + name, std::string(wrong->kill.how == Kill::How::survives ? "survives: " : "fails for another reason: ") + wrong->kill.why,
-             wrong->kill.shown);
-      }
+      record_.keep_only(lab.name, there);
     }
-    for (const auto& right : runs.right) {
-      const std::string name = runs.lab.name + " " + right->program->name;
-      if (!right->not_built.empty() && !interrupted()) fail(name, "does not build: " + right->not_built, nullptr);
-      bool whole = right->not_built.empty();
-      for (const auto& results : right->by_platform) {
-        for (const TestResult& result : results) {
-          log(right->program->name, result);
-          whole = whole && result.passed();
-          if (!result.passed() && result.verdict != Verdict::not_run) fail(name, "loses points on " + result.platform + ": " + result.name + " " + result.reason, &result);
-        }
-      }
-      stage_.passed += whole ? 1 : 0;
+    std::ofstream(folder() / "RECORD.txt", std::ios::binary) << record_.text();
+    std::vector<MatrixLab> all;
+    for (const Lab& lab : workspace_.labs) {
+      all.push_back({lab.name, read_points(workspace_.root / "tests/points.json", lab.name), read_mutants(folder() / lab.name)});
     }
-  }
-
-  // ---- the matrix -------------------------------------------------------------------------------------------------
-
-  static std::string behind_dot(const std::string& test) { return test.substr(test.find('.') + 1); }
-
-  static std::string state_of(const WrongRuns& wrong) {
-    const std::string of = std::to_string(wrong.kill.killed) + " of " + std::to_string(wrong.kill.rounds);
-    switch (wrong.kill.how) {
-      case Kill::How::killed: return of;
-      case Kill::How::survives: return "**survives**, " + of;
-      case Kill::How::another_reason: return "**another reason**, " + of;
-      case Kill::How::not_run: return wrong.not_built.empty() ? "-" : "**does not build**";
-    }
-    return "";
-  }
-
-  static std::string others_of(const WrongRuns& wrong) {
-    const auto count = [&](auto&& is) { return std::to_string(std::count_if(wrong.others.begin(), wrong.others.end(), is)); };
-    const std::string failed = count([](const TestResult& one) { return !one.passed() && one.verdict != Verdict::not_run; });
-    const std::string not_run = count([](const TestResult& one) { return one.verdict == Verdict::not_run; });
-    return failed + (not_run == "0" ? "" : ", - " + not_run);
-  }
-
-  static std::string score_of(const std::vector<TestResult>& results) {
-    int sum = 0;
-    bool run = false;
-    for (const TestResult& result : results) {
-      sum += result.earned();
-      run = run || result.verdict != Verdict::not_run;
-    }
-    return run ? std::to_string(sum) : "-";
-  }
-
-  std::string section_of(const LabRuns& runs) const {
-    std::ostringstream text;
-    text << "| wrong program | its bug | verdict | on | rule | caught by | others | killed |\n|---|---|---|---|---|---|---|---|\n";
-    std::map<std::string, int> catches;
-    for (const auto& wrong : runs.wrong) {
-      const WrongProgram& program = *wrong->program;
-      std::string tests;
-      for (const std::string& test : program.tests) {
-        tests += (tests.empty() ? "" : ", ") + behind_dot(test);
-        ++catches[test];
-      }
-      text << "| " << program.name << " | " << program.bug << " | " << name_of(program.verdict) << " | " << program.platform << " | "
-           << program.rule << " | " << tests << " | " << others_of(*wrong) << " | " << state_of(*wrong) << " |\n";
-    }
-    std::string heads, rule;
-    for (const Platform& platform : platforms_) {
-      heads += " " + platform.name + " |";
-      rule += "---|";
-    }
-    text << "\n| right program | its idea |" << heads << "\n|---|---|" << rule << "\n";
-    for (const auto& right : runs.right) {
-      text << "| " << right->program->name << " | " << right->program->idea << " |";
-      for (const auto& results : right->by_platform) text << " " << score_of(results) << " |";
-      text << "\n";
-    }
-    text << "\n| test | wrong programs that it must catch |\n|---|---|\n";
-    for (const GradedTest& test : runs.graded) text << "| " << behind_dot(test.name) << " | " << catches[test.name] << " |\n";
-    return text.str();
-  }
-
-  // One section per lab. What is not of this run stays as it is in the file.
-  void write_matrix() const {
-    const fs::path committed = workspace_.root / "tests/mutants/MATRIX.md";
-    std::map<std::string, std::string> sections;
-    if (options_.matrix) {
-      std::ifstream old(committed);
-      std::string lab;
-      for (std::string line; std::getline(old, line);) {
-        if (line.rfind("## ", 0) == 0) {
-          lab = line.substr(3);
-        } else if (!lab.empty() && (!line.empty() || !sections[lab].empty())) {
-          sections[lab] += line + "\n";
-        }
-      }
-    }
-    for (auto& [lab, text] : sections) text.erase(text.find_last_not_of('\n') + 2);
-    for (const auto& runs : labs_) sections[runs->lab.name] = section_of(*runs);
-
-    std::ostringstream text;
-    text << "# Wrong programs, and the tests that catch them\n\n"
-            "Written by `./lab test --mutants`. Each wrong program stands for the student's file, over the reference labs. Every\n"
-            "named test must fail on every run, with the verdict (and one of them with the rule) that stands here. \"others\": how\n"
-            "many of the other tests fail, too, natively; \"-\" are those that were not run: two had hung, or only the named were asked for. A right program is\n"
-            "written in another way than the solution, and must have 100 points on each platform.\n";
-    for (const auto& [lab, section] : sections) text << "\n## " << lab << "\n\n" << section;
-    const bool whole = options_.matrix && !interrupted();  // half a matrix does not go into the tree
-    const fs::path file = whole ? committed : workspace_.log("mutants-matrix");
-    std::ofstream(file, std::ios::binary) << text.str();
-    progress_.clear();
-    std::printf("what was caught: %s\n", workspace_.shown(file).c_str());
+    std::vector<std::string> names;
+    for (const Platform& platform : platforms_) names.push_back(platform.name);
+    std::ofstream(folder() / "MATRIX.md", std::ios::binary) << matrix_of(all, names, record_);
   }
 
   const Workspace& workspace_;
@@ -329,9 +365,13 @@ class MutantRunner {
   StageResult& stage_;
   Progress& progress_;
   std::ostream& log_;
+  std::mt19937_64 random_;
+  ProofRecord record_;
   std::vector<Platform> platforms_;  // native, asan, tsan
-  std::vector<std::unique_ptr<LabRuns>> labs_;
-  std::vector<std::unique_ptr<TestProgram>> programs_;  // runs point at them
+  std::deque<MatrixLab> labs_;       // programs point at them
+  std::deque<ProgramRuns> programs_;
+  std::deque<TestProgram> tested_;   // runs point at them
+  std::vector<std::pair<std::string, Proof>> proved_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <mutex>
 #include <random>
+#include <span>
 #include <thread>
 
 #include "timeline.h"
@@ -130,22 +131,83 @@ std::vector<std::string> list_tests(const TestProgram& program, std::string& why
   return names;
 }
 
-void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t)>& on_done) {
+namespace {
+
+// Calls work(i) for each i below `count`, `jobs` at once, until the user interrupts. work() returns how much it did.
+void at_once(std::size_t count, unsigned jobs, const std::function<std::size_t(std::size_t)>& work,
+             const std::function<void(std::size_t)>& on_done) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;  // protects `done` and orders the calls of on_done
   std::size_t done = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < runs.size() && !interrupted(); i = next++) {
-      std::atomic<int>* const hangs_left = runs[i].hangs_left;
-      if (hangs_left == nullptr || *hangs_left > 0) *runs[i].result = run_one(runs[i]);
-      if (hangs_left != nullptr && runs[i].result->verdict == Verdict::hang) --*hangs_left;
+  const auto loop = [&] {
+    for (std::size_t i = next++; i < count && !interrupted(); i = next++) {
+      const std::size_t more = work(i);
       std::lock_guard lock(mutex);
-      on_done(++done);
+      on_done(done += more);
     }
   };
   std::vector<std::thread> workers;
-  for (unsigned i = 0; i < std::max(1u, jobs); ++i) workers.emplace_back(work);
+  for (unsigned i = 0; i < std::max(1u, jobs); ++i) workers.emplace_back(loop);
   for (std::thread& worker : workers) worker.join();
+}
+
+// The tests of one program. False: some test must be run alone.
+bool run_in_one_process(std::span<const TestRun> runs, std::string& why) {
+  const TestProgram& program = *runs.front().program;
+  std::string filter = "--gtest_filter=";
+  double limit = 0;
+  std::vector<TestResult*> results;
+  for (const TestRun& run : runs) {
+    filter += run.result->name + ":";
+    limit += run.limit * program.platform.patience;
+    run.result->platform = program.platform.name;
+    results.push_back(run.result);
+  }
+  Files read;
+  const Ended ended = run_program(program, filter, limit, read);
+  why = describe_end(ended) + "\n" + ended.output;
+  return judge_together(ended, read.report, program.platform.sanitized, results);
+}
+
+void run_group(std::span<const TestRun> runs) {
+  std::string why;
+  if (runs.size() > 1 && (run_in_one_process(runs, why) || interrupted())) return;
+  for (const TestRun& run : runs) {
+    if (interrupted()) return;
+    *run.result = run_one(run);
+  }
+  const auto passed = [](const TestRun& run) { return run.result->passed(); };
+  if (runs.size() == 1 || interrupted() || !std::all_of(runs.begin(), runs.end(), passed)) return;
+  TestResult& first = *runs.front().result;
+  first.verdict = Verdict::inconsistent;
+  first.reason = "the tests of this program fail in one process, and each passes in a process of its own";
+  first.output = why;
+}
+
+}  // namespace
+
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t)>& on_done) {
+  const auto work = [&](std::size_t i) -> std::size_t {
+    std::atomic<int>* const hangs_left = runs[i].hangs_left;
+    if (hangs_left == nullptr || *hangs_left > 0) *runs[i].result = run_one(runs[i]);
+    if (hangs_left != nullptr && runs[i].result->verdict == Verdict::hang) --*hangs_left;
+    return 1;
+  };
+  at_once(runs.size(), jobs, work, on_done);
+}
+
+void run_together(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t)>& on_done) {
+  std::vector<std::span<const TestRun>> groups;
+  for (auto first = runs.begin(); first != runs.end();) {
+    const auto last = std::find_if(first, runs.end(), [&](const TestRun& run) { return run.program != first->program; });
+    groups.emplace_back(first, last);
+    first = last;
+  }
+  const auto work = [&](std::size_t i) {
+    run_group(groups[i]);
+    return groups[i].size();
+  };
+  at_once(groups.size(), jobs, work, on_done);
 }
 
 }  // namespace grader

@@ -1,9 +1,12 @@
 // `lab test`: the whole project, stage by stage.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <random>
 
 #include "build.h"
 #include "child.h"
@@ -13,6 +16,7 @@
 #include "points.h"
 #include "progress.h"
 #include "runner.h"
+#include "warnings.h"
 
 namespace grader {
 
@@ -20,43 +24,52 @@ namespace {
 
 constexpr double kLimit = 60;        // seconds for a test that is not graded
 constexpr double kLongLimit = 900;   // for one that grades a class, or builds the course anew
+constexpr unsigned kTestsPerJob = 2; // at once: they wait for half of their time
 constexpr double kQuickly = 10;      // a starter says "not started" within this; the machine may be busy
+
+// What `lab` has taken so far to install packages and to build this tool.
+double seconds_since_lab_started() {
+  const char* const started = std::getenv("LAB_STARTED");
+  return started == nullptr ? 0 : std::max(0.0, static_cast<double>(std::time(nullptr) - std::atoll(started)));
+}
 
 class Suite {
  public:
   Suite(const Workspace& workspace, const SuiteOptions& options)
       : workspace_(workspace), options_(options), native_(workspace.platforms().front()) {}
 
+  // quick: natively, without sanitizers. all: only with --all, or by name.
+  enum class When { quick, usual, all };
   struct Stage {
     std::string name;
-    bool quick;  // part of --quick
+    When when;
+    std::string what;  // of a stage of --all: for the line that says what was left out
     std::function<void(StageResult&)> run;
   };
 
   std::vector<Stage> stages() {
     std::vector<Stage> all;
+    const auto add = [&](const std::string& name, When when, const std::string& what, std::function<void(StageResult&)> run) {
+      all.push_back({name, when, what, std::move(run)});
+    };
     std::vector<std::string> tool = {"grader_test"};
     if (native_.name == "linux") tool.push_back("bench_test");
-    all.push_back({"grader", true, [this, tool](StageResult& stage) { test_programs(stage, native_, tool); }});
-#ifndef _WIN32
-    for (const std::string whole : {"hostile", "handout"}) {
-      all.push_back({whole, false, [this, whole](StageResult& stage) { test_programs(stage, native_, {whole + "_test"}, Verdict::passed, 1e9, kLongLimit); }});
-    }
-#endif
+    add("grader", When::quick, "", [this, tool](StageResult& stage) { test_programs(stage, native_, tool); });
     for (const Platform& platform : workspace_.platforms()) {
       const bool native = platform.name == native_.name;
-      all.push_back({platform.name, native, [this, platform](StageResult& stage) { test_platform(stage, platform); }});
+      add(platform.name, native ? When::quick : When::usual, "", [this, platform](StageResult& stage) { test_platform(stage, platform); });
       if (!native) continue;
-      all.push_back({"points", true, [this](StageResult& stage) { compare_all_points(stage); }});
-      all.push_back({"starters", true, [this](StageResult& stage) { test_starters(stage); }});
-#ifndef _WIN32
-      all.push_back({"warnings", false, [this](StageResult& stage) { compile_without_warnings(stage); }});
-#endif
+      add("points", When::quick, "", [this](StageResult& stage) { compare_all_points(stage); });
+      add("starters", When::quick, "", [this](StageResult& stage) { test_starters(stage); });
     }
 #ifndef _WIN32
-    all.push_back({"mutants", false, [this](StageResult& stage) {
-      test_mutants(workspace_, {options_.lab, std::max(1u, options_.runs), options_.jobs, options_.runs > 0}, stage, progress_, log_);
-    }});
+    add("mutants", When::usual, "", [this](StageResult& stage) { prove_mutants(stage); });
+    add("warnings", When::all, "the warnings of clang++", [this](StageResult& stage) { compile_without_warnings(stage); });
+    for (const std::string whole : {"hostile", "handout"}) {
+      add(whole, When::all, whole == "hostile" ? "hostile submissions" : "a handout and its use", [this, whole](StageResult& stage) {
+        test_programs(stage, native_, {whole + "_test"}, Verdict::passed, 1e9, kLongLimit);
+      });
+    }
 #endif
     return all;
   }
@@ -67,11 +80,20 @@ class Suite {
     if (!options_.stage.empty() && !known) {
       throw UsageError("there is no stage '" + options_.stage + "' here; there are: " + suite_stages(workspace_));
     }
+    const double set_up = seconds_since_lab_started();
+    const Clock::time_point start = Clock::now();
+    const When most = options_.quick ? When::quick : options_.all ? When::all : When::usual;
     for (const Stage& stage : all) {
       if (interrupted()) break;
-      if (options_.stage.empty() ? options_.quick && !stage.quick : stage.name != options_.stage) continue;
+      if (!options_.stage.empty() && stage.name != options_.stage) continue;
+      if (options_.stage.empty() && stage.when > most) {
+        if (most == When::usual) report_.left_out.push_back(stage.what);
+        continue;
+      }
       run_stage(stage);
     }
+    report_.set_up_seconds = set_up;
+    report_.seconds = set_up + since(start);
     report_.interrupted = interrupted();
     print_suite(report_);
     if (report_.interrupted) return kExitInterrupted;
@@ -95,6 +117,7 @@ class Suite {
     log_.close();
     progress_.clear();
     print_stage(result, workspace_);
+    if (!result.left_out.empty()) report_.left_out.push_back(result.left_out);
     report_.stages.push_back(result);
   }
 
@@ -135,9 +158,13 @@ class Suite {
     std::vector<TestRun> runs;
     for (auto& [program, result] : tests) runs.push_back({program, limit, &result});
     progress_.detail("0/" + std::to_string(runs.size()));
-    run_tests(runs, std::min(options_.jobs, platform.most_jobs), [&](std::size_t done) {
-      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
-    });
+    const unsigned jobs = std::min(options_.jobs * kTestsPerJob, platform.most_jobs);
+    const auto show = [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); };
+    if (expected == Verdict::passed) {
+      run_together(runs, jobs, show);
+    } else {
+      run_tests(runs, jobs, show);
+    }
     for (auto& [program, result] : tests) {
       log_ << "==== " << program->file.filename().string() << " " << result.name << ": " << name_of(result.verdict) << ", "
            << in_seconds(result.seconds) << " " << result.reason << "\n";
@@ -170,6 +197,8 @@ class Suite {
 
   void test_platform(StageResult& stage, const Platform& platform) {
     std::vector<std::string> targets = {"platform_conformance", "support_test"};
+    if (platform.name == "wine") wait_for_packages();
+    if (platform.name == native_.name) build_targets(stage, platform, {"all"});  // without a warning, see LAB_WERROR
     if (platform.name == "wine") targets.push_back("grader_test");  // the Windows half of the tool
     for (const Lab& lab : labs_with_tests(stage)) targets.push_back(workspace_.test_target(lab, true));
     test_programs(stage, platform, targets);
@@ -202,26 +231,38 @@ class Suite {
     }
   }
 
-  // All that is given compiles without a warning, by each compiler that is here.
+  // `lab` installs the Windows compiler and Wine beside the first stages, and holds this lock until it has ended.
+  void wait_for_packages() {
+    progress_.phase("waiting for packages");
+    const FileLock installed(workspace_.build / "packages.lock");
+  }
+
+  void prove_mutants(StageResult& stage) {
+    MutantOptions options;
+    options.which = options_.fresh ? MutantOptions::Which::all
+                    : options_.all || options_.mutants ? MutantOptions::Which::unproved
+                                                       : MutantOptions::Which::sample;
+    options.seed = options_.seed ? *options_.seed : std::random_device()();
+    options.lab = options_.lab;
+    options.runs = options_.mutants ? options_.runs : 1;
+    options.others = options_.mutants && options_.runs > 1;
+    options.jobs = options_.jobs;
+    test_mutants(workspace_, options, stage, progress_, log_);
+  }
+
+  // The compiler that builds has said what it thinks; here are the others.
   void compile_without_warnings(StageResult& stage) {
+    const Clock::time_point start = Clock::now();
+    build_targets(stage, native_, {"all"});
     for (const std::string compiler : {"g++", "clang++"}) {
       Command probe;
       probe.args = {compiler, "--version"};
       if (!grader::run(probe).ok()) continue;
-      const Clock::time_point start = Clock::now();
-      // Clang needs no optimiser to see what it warns of; GCC does.
-      const std::string type = compiler == "g++" ? "RelWithDebInfo" : "Debug";
-      const BuildFolder folder{"warnings-" + compiler, native_.preset, workspace_.build / ("warnings-" + compiler), "",
-                               {"LAB_WERROR=ON", "BUILD_GMOCK=OFF", "CMAKE_CXX_COMPILER=" + compiler, "CMAKE_BUILD_TYPE=" + type}};
-      const BuildResult built = build(workspace_, folder, {"all"}, options_.jobs, progress_);
-      stage.build_seconds += since(start);
-      if (built.interrupted) return;
-      if (built.ok) {
-        ++stage.passed;
-      } else {
-        stage.fail(compiler + " is not content", built.error + "All of it: " + workspace_.shown(built.log), Verdict::wrong);
-      }
+      const std::vector<Warned> files = warnings_of(workspace_, native_, compiler, options_.jobs, progress_);
+      if (files.empty() && !interrupted()) ++stage.passed;
+      for (const Warned& file : files) stage.fail(compiler + " warns of " + file.source, file.output, Verdict::wrong);
     }
+    stage.build_seconds = since(start);
   }
 
   const Workspace& workspace_;

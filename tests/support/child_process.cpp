@@ -225,6 +225,10 @@ std::string program_under_test() {
 
 Program::Program(const std::vector<std::string>& arguments, const std::string& program)
     : child_(std::make_unique<Child>()) {
+  const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  if (name.find("Program") == std::string::npos) {  // `lab test` builds a mutant's program only for such tests
+    fail("the name of a test that starts the lab's program has \"Program\" in it");
+  }
   if (!std::filesystem::exists(program)) {
     fail("expected the program " + std::filesystem::path(program).filename().string() + " beside this test; build it");
   }
