@@ -25,8 +25,10 @@ class FolderList {
     const fs::path path = fs::canonical(folder, error);
     if (error || !fs::is_directory(path)) return true;
     if (std::any_of(hidden_.begin(), hidden_.end(), [&](const fs::path& one) { return is_below(fs::weakly_canonical(one), path); })) return false;
-    if (!is_systems(path)) paths_.insert(path);
-    if (!is_systems(folder)) paths_.insert(folder.lexically_normal());  // a link's target may name it so
+    const fs::path named = (folder / "x").lexically_normal().parent_path();  // perhaps by links, as the compiler finds it
+    for (const fs::path& one : {path, named}) {
+      if (!is_systems(one)) paths_.insert(one);
+    }
     return true;
   }
 
