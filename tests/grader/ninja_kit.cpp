@@ -98,6 +98,7 @@ Recipe NinjaKit::make_recipe(const Lab& lab, const std::vector<std::string>& end
   Recipe recipe;
   const std::string own = lab.name + "/CMakeFiles/" + lab.name + "_code_solution.dir/__/" + lab.solution_file() + ".o";
   recipe.compile = without_files(compiler_command(commands, own, toolchain_.compiler));
+  recipe.compile.push_back("-fno-lto");  // objcopy cannot hide names in what LTO reads
   std::vector<fs::path> folders;
   for (const fs::path& folder : values_of(recipe.compile, {"-I", "-isystem", "-iquote", "-idirafter"})) folders.push_back(folder.lexically_normal());
   recipe.headers = headers_in(folders);
