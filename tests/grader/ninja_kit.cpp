@@ -115,7 +115,7 @@ Recipe NinjaKit::make_recipe(const Lab& lab, const std::vector<std::string>& end
       link.args.push_back(word == own ? kOwnObject : word == output ? kOutput : word);
       const fs::path file = folder_ / word;
       std::error_code error;
-      if (word != own && word != output && !is_systems(file) && fs::is_regular_file(file, error)) link.inputs.push_back(file);
+      if (word != own && word != output && word != toolchain_.compiler && !is_systems(file) && fs::is_regular_file(file, error)) link.inputs.push_back(file);
     }
     // Otherwise the solution would be linked in the place of a student's file.
     if (std::count(link.args.begin(), link.args.end(), kOwnObject) != 1) throw GraderError("the command for " + output + " does not name " + own);
