@@ -82,7 +82,7 @@ bool Examiner::prepare() {
 
 // The file that says that the solution of this lab had full points with these programs in this sandbox.
 fs::path Examiner::proof_of(std::size_t lab) const {
-  std::string all = tool_ + sandbox_.description() + options_.seed + (measured_ ? " measured" : "");
+  std::string all = tool_ + sandbox_.description() + options_.seed + " " + std::to_string(options_.timeout) + (measured_ ? " measured" : "");
   for (const std::unique_ptr<GradeKit>& kit : kits_) all += kit->platform().name + kit->fingerprint(kit->labs()[lab]);
   return workspace_.build / "proved" / (labs_[lab].name + "-" + hash_of(all));
 }
