@@ -60,8 +60,8 @@ class GradeSetUp : public testing::Test {
 
 TEST_F(GradeSetUp, LaunchersFlagsAndACompilerInAFolderOfItsOwnCostNothing) {
   const fs::path launcher = program("my tools/launch", "echo \"$A\" >>\"$(dirname \"$0\")/launched\"\nexec \"$@\"\n");
-  program("real tools/g++",  // a submission is assembled with the flags that it is compiled with
-          "case \"$*\" in *own.s*) case \"$CCACHE_DISABLE $*\" in 1\\ *-m64*) ;; *) exit 1;; esac;; esac\nexec /usr/bin/g++ \"$@\"\n");
+  program("real tools/g++",  // a submission is assembled with the flags that it is compiled with, and without LTO
+          "case \"$*\" in *own.s*) case \"$CCACHE_DISABLE $*\" in 1\\ *-m64*-fno-lto*) ;; *) exit 1;; esac;; esac\nexec /usr/bin/g++ \"$@\"\n");
   fs::create_symlink(folder_.path() / "real tools/g++", folder_.path() / "my tools/g++");
   const Ended ended = grade(folder_.path() / "b'uild (x)", {{"CXX", "'" + (folder_.path() / "my tools/g++").string() + "' -m64"},
                                                              {"CMAKE_CXX_COMPILER_LAUNCHER", "env;A=compiles it;" + launcher.string()},
