@@ -16,7 +16,7 @@ namespace {
 class CMakeKit : public GradeKit {
  public:
   CMakeKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
-  std::string fingerprint() const override;
+  std::string fingerprint(const LabKit& kit) const override;
   StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const override;
 
  private:
@@ -59,12 +59,9 @@ CMakeKit::CMakeKit(const Workspace& workspace, const Platform& platform, const s
   for (const Lab& lab : labs) add(lab, programs() / (lab.name + "_graded_test" + platform.suffix));
 }
 
-std::string CMakeKit::fingerprint() const {
-  std::string all;
-  for (const LabKit& kit : labs()) {
-    for (const std::string& file : {kit.lab.test_file(), kit.lab.solution_file()}) all += hash_of(read_all(workspace_.root / file));
-    for (const GradedTest& test : kit.tests) all += test.name + std::to_string(test.points) + std::to_string(test.seconds);
-  }
+std::string CMakeKit::fingerprint(const LabKit& kit) const {
+  std::string all = fingerprint_of(kit.tests);
+  for (const std::string& file : {kit.lab.test_file(), kit.lab.solution_file()}) all += hash_of(read_all(workspace_.root / file));
   return hash_of(all);
 }
 

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr int kProofs = 3;     // a solution's test may fail on a busy computer, but not each time
 constexpr int kMostHangs = 8;  // in one lab; then the rest of it is not run, or one sleeper costs an hour
 
 // Calls work(0) ... work(count - 1), `jobs` at once, until the user interrupts.
@@ -41,6 +42,18 @@ void keep_first_timeline(std::vector<TestResult>& tests) {
   }
 }
 
+// Why this is not full points, or an empty string if each test has passed now or before. Adds to `passed`.
+std::string fault_of(const LabResult& lab, std::set<std::string>& passed) {
+  if (lab.problem != Problem::none) return " does not build on " + lab.problem_platform + ":\n" + lab.problem_text;
+  std::string fault;
+  for (const TestResult& test : lab.tests) {
+    if (test.passed()) passed.insert(test.name);
+    if (passed.count(test.name) != 0 || !fault.empty()) continue;
+    fault = " fails " + test.name + " on " + test.platform + ", " + name_of(test.verdict) + ": " + test.reason + "\n" + story_of(test.output, lab.file);
+  }
+  return fault;
+}
+
 }  // namespace
 
 Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress, bool measured)
@@ -54,11 +67,51 @@ Examiner::Examiner(const Workspace& workspace, const GradingOptions& options, Pr
 }
 
 bool Examiner::prepare() {
-  fingerprint_ = hash_of(read_all(workspace_.program(workspace_.platforms().front(), "lab_tool")));
+  tool_ = fingerprint_ = hash_of(read_all(workspace_.program(workspace_.platforms().front(), "lab_tool")));
   for (const Platform& platform : platforms_) {
     kits_.push_back(kit_of_this_system(workspace_, platform, labs_, measured_, options_.jobs, progress_));
     if (interrupted()) return false;
     fingerprint_ += kits_.back()->fingerprint();
+  }
+  std::vector<std::size_t> unproved;
+  for (std::size_t i = 0; i < labs_.size(); ++i) {
+    if (!fs::exists(proof_of(i))) unproved.push_back(i);
+  }
+  return unproved.empty() || prove(unproved);
+}
+
+// The file that says that the solution of this lab had full points with these programs in this sandbox.
+fs::path Examiner::proof_of(std::size_t lab) const {
+  std::string all = tool_ + sandbox_.description() + options_.seed + " " + std::to_string(options_.timeout) + (measured_ ? " measured" : "");
+  for (const std::unique_ptr<GradeKit>& kit : kits_) all += kit->platform().name + kit->fingerprint(kit->labs()[lab]);
+  return workspace_.build / "proved" / (labs_[lab].name + "-" + hash_of(all));
+}
+
+// Grades the solutions as submissions. Otherwise a fault of the set-up would be each student's.
+bool Examiner::prove(const std::vector<std::size_t>& labs) const {
+  Collected solutions;
+  for (const std::size_t i : labs) {
+    const Lab& lab = labs_[i];
+    if (!workspace_.has(lab.solution_file())) throw GraderError(lab.name + ": the set-up is not proved, and " + lab.solution_file() + " is not there to prove it");
+    solutions.files[lab.number] = workspace_.root / lab.solution_file();
+  }
+  std::set<std::string> passed;
+  for (int proof = 1; !solutions.files.empty(); ++proof) {
+    const PrivateFolder folder;
+    const Grade grade = take({"solutions", workspace_.root / "solutions"}, solutions, folder.path(), "proving the set-up with the solutions");
+    progress_.clear();
+    if (interrupted()) return false;
+    for (const std::size_t i : labs) {
+      if (solutions.files.count(labs_[i].number) == 0) continue;
+      const std::string fault = fault_of(grade.labs[i], passed);
+      if (fault.empty()) {
+        fs::create_directories(proof_of(i).parent_path());
+        write_whole(proof_of(i), platform() + ", " + sandbox_.description() + "\n");
+        solutions.files.erase(labs_[i].number);
+      } else if (proof == kProofs || grade.labs[i].problem != Problem::none) {
+        throw GraderError("the set-up is broken, so nothing is graded: the solution of " + labs_[i].name + fault);
+      }
+    }
   }
   return true;
 }
@@ -178,6 +231,7 @@ void Examiner::compile(std::vector<Program>& programs, const std::string& where,
     if (program.built.ok || result.problem != Problem::none) continue;
     result.problem = program.built.grader_error ? Problem::grader : Problem::build;
     result.problem_text = program.built.error;
+    result.problem_platform = program.kit->platform().name;
   }
 }
 

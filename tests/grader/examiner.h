@@ -16,7 +16,8 @@ class Examiner {
   // Throws UsageError where there is no sandbox and nobody allowed to go on. `measured`: for measure().
   Examiner(const Workspace& workspace, const GradingOptions& options, Progress& progress, bool measured = false);
 
-  // Builds what does not depend on the student; comes first. False: interrupted.
+  // Builds what does not depend on the student and proves that a solution gets full points here; call it first. Returns false
+  // if it was interrupted; throws GraderError if the set-up is broken.
   bool prepare();
 
   const std::vector<Lab>& labs() const { return labs_; }
@@ -51,6 +52,8 @@ class Examiner {
 
   std::vector<Platform> chosen_platforms() const;
   std::vector<Lab> chosen_labs() const;
+  std::filesystem::path proof_of(std::size_t lab) const;
+  bool prove(const std::vector<std::size_t>& labs) const;
   void compile(std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const;
   void test(const GradeKit& kit, const std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const;
 
@@ -62,6 +65,7 @@ class Examiner {
   const Sandbox sandbox_;
   const bool measured_;
   std::vector<std::unique_ptr<GradeKit>> kits_;  // one for each platform
+  std::string tool_;  // the hash of this program
   std::string fingerprint_;
 };
 

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "student_files.h"
+
 namespace grader {
 
 namespace fs = std::filesystem;
@@ -20,8 +22,22 @@ std::string refused(const fs::path& file) { return "the file includes " + file.f
 bool is_one_of(const fs::path& file, const std::vector<fs::path>& allowed) {
   return std::any_of(allowed.begin(), allowed.end(), [&](const fs::path& other) {
     std::error_code error;
-    return file == other || fs::equivalent(file, other, error);  // MSVC may write another case
+    return file == other || fs::equivalent(file, other, error) ||  // MSVC may write another case
+           (fs::is_directory(other, error) && is_below(file, other));
   });
+}
+
+// The words of a rule for make. Quotes mean nothing in it.
+std::vector<std::string> split_rule(const std::string& rule) {
+  std::vector<std::string> words(1);
+  for (std::size_t i = 0; i < rule.size(); ++i) {
+    const bool escape = (rule[i] == '\\' || (rule[i] == '$' && i + 1 < rule.size() && rule[i + 1] == '$')) && i + 1 < rule.size();
+    if (escape && rule[i + 1] != '\n') words.back() += rule[++i];
+    else if (escape || rule[i] == ' ' || rule[i] == '\n') words.emplace_back();
+    else words.back() += rule[i];
+  }
+  words.erase(std::remove(words.begin(), words.end(), ""), words.end());
+  return words;
 }
 
 }  // namespace
@@ -31,18 +47,19 @@ std::vector<std::string> split_command(const std::string& line) {
   std::string word;
   bool in_word = false;
   char quote = '\0';
+  const std::string escaped = "\"\\$`";  // inside of double quotes
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (quote != '\0' && c == quote) {
       quote = '\0';
-    } else if (c == '\\' && quote != '\'' && i + 1 < line.size()) {
+    } else if (c == '\\' && quote != '\'' && i + 1 < line.size() && (quote == '\0' || escaped.find(line[i + 1]) != std::string::npos)) {
       word += line[++i];
     } else if (quote != '\0') {
       word += c;
     } else if (c == '"' || c == '\'') {
       quote = c;
       in_word = true;
-    } else if (c == ' ') {
+    } else if (c == ' ' || c == '\t') {
       if (in_word) words.push_back(word);
       word.clear();
       in_word = false;
@@ -56,15 +73,13 @@ std::vector<std::string> split_command(const std::string& line) {
   return words;
 }
 
-std::string check_included(std::string included, const std::vector<fs::path>& allowed) {
-  for (std::size_t at; (at = included.find("\\\n")) != std::string::npos;) included.replace(at, 2, " ");
-  std::vector<std::string> words = split_command(included);
-  if (!words.empty()) words.erase(words.begin());  // "own.s:"
-  for (std::string file : words) {
-    if (!file.empty() && file.back() == '\n') file.pop_back();
+std::string check_included(const std::string& included, const std::vector<fs::path>& allowed) {
+  std::vector<std::string> files = split_rule(included);
+  if (!files.empty()) files.erase(files.begin());  // "own.s:"
+  for (const std::string& file : files) {
     const fs::path path = fs::path(file).lexically_normal();
     const bool systems = path.string().rfind("/usr/", 0) == 0;
-    if (!file.empty() && !systems && !is_one_of(path, allowed)) return refused(path);
+    if (!systems && !is_one_of(path, allowed)) return refused(path);
   }
   return "";
 }
@@ -110,6 +125,18 @@ Limits compile_limits(const Platform& platform) {
   return limits;
 }
 
+std::string GradeKit::fingerprint() const {
+  std::string all;
+  for (const LabKit& kit : labs_) all += fingerprint(kit);
+  return hash_of(all);
+}
+
+std::string GradeKit::fingerprint_of(const std::vector<GradedTest>& tests) {
+  std::string all;
+  for (const GradedTest& test : tests) all += test.name + std::to_string(test.points) + std::to_string(test.seconds);
+  return all;
+}
+
 void GradeKit::add(const Lab& lab, const fs::path& solution_test) {
   labs_.push_back({lab, read_points(workspace_.root / "tests/points.json", lab.name)});
   std::string why;
@@ -131,8 +158,9 @@ TestProgram GradeKit::program(const Lab& lab, const fs::path& bin, const Boxed& 
   TestProgram program{bin / (lab.name + "_graded_test" + platform_.suffix), platform_};
   program.timeline = TestProgram::Timeline::of_failures;
   const bool sanitized = platform_.sanitized;
-  program.guard = [bin, boxed, sanitized](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
+  program.guard = [bin, boxed, sanitized, system = system_](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
     Box box;
+    box.system = system;
     box.read_only = {bin};
     box.writable = files;
     box.scratch = folder;

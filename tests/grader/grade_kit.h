@@ -39,7 +39,8 @@ class GradeKit {
 
   const Platform& platform() const { return platform_; }
   const std::vector<LabKit>& labs() const { return labs_; }
-  virtual std::string fingerprint() const = 0;  // another one when the tests or the given code are others
+  std::string fingerprint() const;  // of all labs
+  virtual std::string fingerprint(const LabKit& kit) const = 0;  // differs if the tests, the given code or the commands do
 
   // Compiles the file, links it with the rest; the programs lie in `bin`, an empty folder. Several threads may call it.
   virtual StudentBuild build_student(const Lab& lab, const std::filesystem::path& file, const std::filesystem::path& bin, const Boxed& boxed) const = 0;
@@ -52,11 +53,13 @@ class GradeKit {
 
   // Adds a lab whose solution's tests were built, here or long ago. Throws GraderError when the manifest does not fit them.
   void add(const Lab& lab, const std::filesystem::path& solution_test);
+  static std::string fingerprint_of(const std::vector<GradedTest>& tests);
   // The compiler's answer without our folders, bounded.
   std::string shown_error(const Ended& ended, const std::filesystem::path& folder) const;
 
   const Workspace& workspace_;
   const Platform platform_;
+  std::vector<std::filesystem::path> system_;  // Box::system of each step and test
 
  private:
   std::vector<LabKit> labs_;
@@ -75,12 +78,13 @@ std::unique_ptr<GradeKit> kit_of_this_system(const Workspace& workspace, const P
 // changes. One file at a time, and the compiler sees the whole project.
 std::unique_ptr<GradeKit> cmake_kit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
 
-// The words of a command line as a shell would split it; for what CMake writes.
+// Splits a command line as a shell does, without expansions.
 std::vector<std::string> split_command(const std::string& line);
 
 // Why what a file includes is refused; empty: it is not. Where there is no sandbox, the reference is within reach of an
-// #include. `included` is what the compiler wrote: a rule for make, or MSVC's JSON (/sourceDependencies).
-std::string check_included(std::string included, const std::vector<std::filesystem::path>& allowed);
+// #include. `included` is what the compiler wrote: a rule for make, or MSVC's JSON (/sourceDependencies). `allowed` are files,
+// and folders with all that is below them.
+std::string check_included(const std::string& included, const std::vector<std::filesystem::path>& allowed);
 std::string check_included_json(const std::string& included, const std::vector<std::filesystem::path>& allowed);
 
 // Headers below the folders; not the .cpp files, which may be somebody's solution.

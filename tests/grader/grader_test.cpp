@@ -21,6 +21,7 @@
 #include "results.h"
 #include "submission.h"
 #include "symbols.h"
+#include "toolchain.h"
 #endif
 
 #ifdef _WIN32
@@ -523,12 +524,65 @@ TEST(Grade, ItsReportsHoldStrangersText) {
 
 TEST(Grade, ACommandIsSplitAsAShellDoes) {
   EXPECT_EQ(split_command("c++ -DX=\"a b\" 'c d'  e\\ f"), (std::vector<std::string>{"c++", "-DX=a b", "c d", "e f"}));
+  EXPECT_EQ(split_command(R"(-DA=\"a\" "-DB=\"b c\"" "-DC=\d\\e\$f" '-DD="\g' -DE=)"),
+            (std::vector<std::string>{"-DA=\"a\"", "-DB=\"b c\"", "-DC=\\d\\e$f", "-DD=\"\\g", "-DE="}));
+  EXPECT_EQ(split_command("a\tb"), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(Grade, ACommandBeginsAtTheCompiler) {
+  using Words = std::vector<std::string>;
+  const std::string commands =
+      "/usr/bin/ccache /usr/bin/c++ -O2 -MD -MT a.o -MF a.o.d -o a.o -c /p/a.cpp\n"
+      "env A=1 \"B=b c\" ccache \"/t x/g++\" -m64 -DX=\"a b\" -MD -MT b.o -MF b.o.d -o b.o -c /p/b.cpp\n"
+      ": && /usr/bin/cmake -E rm -f lib.a && /usr/bin/ar qc lib.a  a.o && :\n"
+      ": && env B=b \"/t x/g++\" -fuse-ld=lld b.o -o bin/b  lib.a && cd /p && touch bin/b && :\n"
+      ": && /usr/bin/c++ a.o -Wl,--dependency-file=a.d -o bin/a  lib.a && :\n"
+      ": && /usr/bin/c++ a.o -Xlinker --dependency-file=a.d -o bin/aa  lib.a && :\n";
+  const Words compile = compiler_command(commands, "b.o", "/t x/g++");
+  EXPECT_EQ(compiler_command(commands, "a.o", "/usr/bin/c++"), (Words{"/usr/bin/c++", "-O2", "-o", "a.o", "-c", "/p/a.cpp"}));
+  EXPECT_EQ(compile, (Words{"/t x/g++", "-m64", "-DX=a b", "-o", "b.o", "-c", "/p/b.cpp"}));
+  EXPECT_EQ(without_files(compile), (Words{"/t x/g++", "-m64", "-DX=a b"}));
+  EXPECT_EQ(compiler_command(commands, "bin/b", "/t x/g++"), (Words{"/t x/g++", "-fuse-ld=lld", "b.o", "-o", "bin/b", "lib.a"}));
+  for (const std::string output : {"bin/a", "bin/aa"}) EXPECT_EQ(compiler_command(commands, output, "/usr/bin/c++"), (Words{"/usr/bin/c++", "a.o", "-o", output, "lib.a"}));
+  EXPECT_THROW(compiler_command(commands, "a.o", "/usr/bin/g++"), GraderError);
+  EXPECT_THROW(compiler_command(commands, "c.o", "/usr/bin/c++"), GraderError);
+  EXPECT_EQ(values_of({"c++", "-Ia b", "-isystem", "c", "-isystemd", "-I", "e", "-idirafter"}, {"-I", "-isystem"}), (std::vector<fs::path>{"a b", "c", "d", "e"}));
+}
+
+TEST(Grade, ACompilerOutsideOfTheSystemShowsItsFoldersAndNoMore) {
+  const PrivateFolder folder;
+  const auto program = [&](const std::string& name) {
+    const fs::path file = folder.path() / name;
+    fs::create_directories(file.parent_path());
+    std::ofstream(file) << "#!/bin/sh\necho \"libraries: =" << folder.path().string() << "/lib/:/usr/lib/\"\n";
+    fs::permissions(file, fs::perms::all);
+    return file;
+  };
+  const auto folders = [&](const fs::path& compiler, const std::vector<fs::path>& hidden) {
+    std::ofstream(folder.path() / "toolchain") << compiler.string() << "\n/usr/include\n" << folder.path().string() << "/include\n";
+    return read_toolchain(folder.path(), hidden).folders;
+  };
+  const fs::path real = program("real x/g++");
+  for (const std::string name : {"lib", "include", "linked", "source/tools"}) fs::create_directories(folder.path() / name);
+  fs::create_symlink("../real x/g++", folder.path() / "linked/g++");
+  const std::vector<fs::path> both = {folder.path() / "include", folder.path() / "lib"};
+  EXPECT_EQ(folders("/usr/bin/c++", {}), std::vector<fs::path>{});
+  EXPECT_EQ(folders(folder.path() / "linked/g++", {}),
+            (std::vector<fs::path>{both[0], both[1], folder.path() / "linked", folder.path() / "real x"}));
+  EXPECT_EQ(folders(program("source/g++"), {folder.path() / "source"}), (std::vector<fs::path>{both[0], both[1], folder.path() / "source/g++"}));
+  EXPECT_EQ(folders(real, {folder.path() / "real x/inner", folder.path() / "lib"}), (std::vector<fs::path>{both[0], real}));
+  fs::remove(folder.path() / "toolchain");
+  EXPECT_THROW(read_toolchain(folder.path(), {}), GraderError);
 }
 
 TEST(Grade, OnlyGivenHeadersAreIncluded) {
   const std::vector<fs::path> allowed = {"/a b/lab01_accept/accept.h", "/tmp/x/accept.cpp"};
   EXPECT_EQ(check_included("own.s: /tmp/x/accept.cpp /usr/include/stdc-predef.h \\\n /a\\ b/lab01_accept/../lab01_accept/accept.h\n", allowed), "");
   EXPECT_NE(check_included("own.s: /tmp/x/accept.cpp \\\n /a\\ b/lab01_accept/../solutions/lab01_accept/accept.cpp\n", allowed), "");
+  EXPECT_EQ(check_included("own.s: /b'c/$$d\\#/x.h\n\n /b'c/$$d\\#/y.h\n", {"/b'c/$d#/x.h", "/b'c/$d#/y.h"}), "");
+  const PrivateFolder compilers;  // with all that is in it
+  EXPECT_EQ(check_included("own.s: " + compilers.path().string() + "/c++/vector\n", {compilers.path()}), "");
+  EXPECT_NE(check_included("own.s: " + compilers.path().string() + "/../accept.cpp\n", {compilers.path()}), "");
 }
 
 TEST(Grade, AllThatMsvcReadIsAGivenHeaderOrTheSystems) {

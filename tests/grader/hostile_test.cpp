@@ -92,6 +92,7 @@ TEST_F(Hostile, EarnsNothingAndHarmsNobody) {
   }
   hand_in_the_solution("a_right_one");
   hand_in_the_solution("z_right_one");
+  std::ofstream(folder("class/z_right_one") / "accept.cpp", std::ios::app) << "static int with_a_warning;\n";
   const nlohmann::json report = grade();
   expect_whole(report, count);
   const nlohmann::json schema = nlohmann::json::parse(read_all(kRoot / "tests/grader/results.schema.json"));

@@ -53,6 +53,7 @@ struct LabResult {
   std::vector<TestResult> tests;       // in the order of the manifest
   Problem problem = Problem::none;
   std::string problem_text;            // several lines are possible
+  std::string problem_platform;        // where it does not build
   std::filesystem::path log;           // the whole story
   std::string own_chain;               // one line: the tests over the student's own earlier labs
   int hidden = 0;                      // points of tests that are not in this copy of the course

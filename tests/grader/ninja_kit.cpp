@@ -6,10 +6,10 @@
 #include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "student_files.h"
 #include "symbols.h"
+#include "toolchain.h"
 
 namespace grader {
 
@@ -19,15 +19,6 @@ namespace {
 
 const std::string kOwnObject = "<own object>";
 const std::string kOutput = "<output>";
-
-// The line of `commands` that writes `output`.
-std::vector<std::string> command_for(const std::string& commands, const std::string& output) {
-  std::istringstream lines(commands);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" -o " + output + " ") != std::string::npos) return split_command(line);
-  }
-  throw GraderError("Ninja has no command for " + output);
-}
 
 // The commands, one after the other, as one: each box costs time.
 std::vector<std::string> one_after_the_other(const std::vector<std::vector<std::string>>& commands) {
@@ -58,13 +49,14 @@ struct Recipe {
 class NinjaKit : public GradeKit {
  public:
   NinjaKit(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
-  std::string fingerprint() const override;
+  std::string fingerprint(const LabKit& kit) const override;
   StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const override;
 
  private:
   Recipe make_recipe(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const;
 
   const fs::path folder_;
+  Toolchain toolchain_;
   std::map<int, Recipe> recipes_;  // by the lab's number
 };
 
@@ -93,6 +85,8 @@ NinjaKit::NinjaKit(const Workspace& workspace, const Platform& platform, const s
   std::string commands;  // all of it: Ended::output leaves out the middle
   ninja.on_output = [&](std::string_view piece) { commands += piece; };
   if (!run(ninja).ok()) throw GraderError("ninja -t commands failed");
+  toolchain_ = read_toolchain(folder_, {workspace.root, workspace.build, fs::temp_directory_path()});
+  system_ = toolchain_.folders;
   for (const Lab& lab : labs) {
     recipes_[lab.number] = make_recipe(lab, ends, commands);
     add(lab, workspace.program(platform, lab.name + "_solution_test"));
@@ -103,17 +97,11 @@ NinjaKit::NinjaKit(const Workspace& workspace, const Platform& platform, const s
 Recipe NinjaKit::make_recipe(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const {
   Recipe recipe;
   const std::string own = lab.name + "/CMakeFiles/" + lab.name + "_code_solution.dir/__/" + lab.solution_file() + ".o";
-  const std::vector<std::string> compile = command_for(commands, own);
+  recipe.compile = without_files(compiler_command(commands, own, toolchain_.compiler));
+  std::erase(recipe.compile, "-Werror");    // a student's file may have warnings
+  recipe.compile.push_back("-fno-lto");  // objcopy cannot hide names in what LTO reads
   std::vector<fs::path> folders;
-  for (std::size_t i = 0; i < compile.size(); ++i) {
-    const std::string& word = compile[i];
-    if (word == "-o" || word == "-c" || word == "-MT" || word == "-MF") {
-      ++i;
-    } else if (word != "-MD") {
-      recipe.compile.push_back(word);
-    }
-    if (word.rfind("-I", 0) == 0) folders.push_back(fs::path(word.substr(2)).lexically_normal());
-  }
+  for (const fs::path& folder : values_of(recipe.compile, {"-I", "-isystem", "-iquote", "-idirafter"})) folders.push_back(folder.lexically_normal());
   recipe.headers = headers_in(folders);
   Command nm;
   nm.args = {"nm", "-P", "--defined-only", "--extern-only", (folder_ / own).string()};
@@ -124,25 +112,26 @@ Recipe NinjaKit::make_recipe(const Lab& lab, const std::vector<std::string>& end
     Recipe::Link link;
     link.program = lab.name + "_graded" + end;
     const std::string output = "bin/" + lab.name + "_solution" + end;
-    for (const std::string& word : command_for(commands, output)) {
-      if (word == "&&" || word == ":") continue;  // Ninja's frame: ": && command && :"
+    for (const std::string& word : compiler_command(commands, output, toolchain_.compiler)) {
       link.args.push_back(word == own ? kOwnObject : word == output ? kOutput : word);
+      const fs::path file = folder_ / word;
       std::error_code error;
-      if (word != own && word != output && word[0] != '-' && word[0] != '/' && fs::is_regular_file(folder_ / word, error)) {
-        link.inputs.push_back(folder_ / word);
-      }
+      if (word != own && word != output && word != toolchain_.compiler && !is_systems(file) && fs::is_regular_file(file, error)) link.inputs.push_back(file);
     }
+    // Otherwise the solution would be linked in the place of a student's file.
+    if (std::count(link.args.begin(), link.args.end(), kOwnObject) != 1) throw GraderError("the command for " + output + " does not name " + own);
     recipe.links.push_back(link);
   }
   return recipe;
 }
 
-std::string NinjaKit::fingerprint() const {
-  std::string all;
-  for (const LabKit& kit : labs()) {
-    for (const std::string end : {"_solution_test", "_solution"}) all += hash_of(read_all(workspace_.program(platform_, kit.lab.name + end)));
-    for (const std::string& word : recipes_.at(kit.lab.number).compile) all += word + " ";
-    for (const GradedTest& test : kit.tests) all += test.name + std::to_string(test.points) + std::to_string(test.seconds);
+std::string NinjaKit::fingerprint(const LabKit& kit) const {
+  const Recipe& recipe = recipes_.at(kit.lab.number);
+  std::string all = fingerprint_of(kit.tests);
+  for (const std::string end : {"_solution_test", "_solution"}) all += hash_of(read_all(workspace_.program(platform_, kit.lab.name + end)));
+  for (const std::string& word : recipe.compile) all += word + " ";
+  for (const Recipe::Link& link : recipe.links) {
+    for (const std::string& word : link.args) all += word + " ";
   }
   return hash_of(all);
 }
@@ -163,10 +152,12 @@ StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const
 
   Box box;
   box.limits = compile_limits(platform_);
+  box.system = system_;
   const auto step = [&](const std::vector<std::vector<std::string>>& commands, const std::vector<fs::path>& inputs, const fs::path& dir, const fs::path& to) {
     Command command;
     command.args = commands.size() == 1 ? commands.front() : one_after_the_other(commands);
     command.dir = dir;
+    command.env = {{"CCACHE_DISABLE", "1"}};  // the compiler may be a link to ccache, which has no folder here
     Box mine = box;
     mine.read_only = inputs;
     mine.writable.push_back(out);
@@ -192,11 +183,15 @@ StudentBuild NinjaKit::build_student(const Lab& lab, const fs::path& file, const
   std::vector<fs::path> inputs = recipe.headers;
   inputs.push_back(source);
   if (!step({args}, inputs, out, out).ok()) return result;
+  inputs.insert(inputs.end(), system_.begin(), system_.end());
   result.error = check_included(read_all(included), inputs);
   if (result.error.empty()) result.error = check_assembler(read_all(text));
   if (!result.error.empty()) return result;
 
-  const Ended listed = step({{recipe.compile.front(), "-c", "-o", object.string(), text.string()}, {"nm", "-P", object.string()}}, {}, out, out);
+  std::vector<std::string> assemble = recipe.compile;
+  // -g0: the text has the debug information already. Clang warns of flags that are for a compiler only.
+  assemble.insert(assemble.end(), {"-g0", "-Wno-unused-command-line-argument", "-c", "-o", object.string(), text.string()});
+  const Ended listed = step({assemble, {"nm", "-P", object.string()}}, {}, out, out);
   if (!listed.ok()) return result;
   if (listed.output.size() >= 2 * BoundedText::kHalf) {  // some of it is left out
     result.error = "the file has too many names\n";

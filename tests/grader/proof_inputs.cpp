@@ -34,15 +34,6 @@ std::string ninja(const fs::path& folder, const std::vector<std::string>& words)
   return output;
 }
 
-// The value of "NAME:TYPE=value" in CMakeCache.txt.
-std::string cached(const fs::path& folder, const std::string& name) {
-  std::istringstream lines(text_of(folder / "CMakeCache.txt"));
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(name + ":")) return line.substr(line.find('=') + 1);
-  }
-  return "";
-}
-
 std::string version_of(const std::string& compiler) {
   Command command;
   command.args = {compiler, "--version"};
@@ -157,7 +148,7 @@ ProofInputs::ProofInputs(const Workspace& workspace, const std::vector<Lab>& lab
     progress.phase("reading what decides the verdicts on " + platform.name);
     Folder folder;
     folder.path = workspace.build_dir(platform);
-    folder.compiler = cached(folder.path, "CMAKE_CXX_COMPILER");
+    std::getline(std::istringstream(text_of(folder.path / "toolchain")) >> std::ws, folder.compiler);  // see toolchain.h
     folder.version = version_of(folder.compiler);
     folder.dependencies = read_dependencies(ninja(folder.path, {"-t", "deps"}));
     for (const Lab& lab : labs) {

@@ -21,9 +21,10 @@ void add(Args& args, std::initializer_list<std::string> more) { args.insert(args
 constexpr unsigned kFirstUser = 1'946'000'000;
 constexpr unsigned kUsers = 4096;
 
+constexpr const char* kSystem[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+
 void add_system(Args& args) {
-  add(args, {"--ro-bind", "/usr", "/usr"});
-  for (const std::string folder : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
+  for (const std::string folder : kSystem) {
     std::error_code error;
     if (fs::is_symlink(folder, error)) {
       add(args, {"--symlink", fs::read_symlink(folder, error).string(), folder});
@@ -48,10 +49,9 @@ void let_in(uid_t user, const Box& box) {
   const fs::path top = fs::temp_directory_path(ignored);
   for (const std::vector<fs::path>& paths : {box.read_only, box.writable, {box.scratch}}) {
     for (const fs::path& path : paths) {
-      const fs::path inner = path.lexically_relative(top);
-      if (inner.empty() || *inner.begin() == "..") continue;  // no private folder
+      if (!is_below(path, top)) continue;  // not a private folder
       fs::path folder = top;
-      for (const fs::path& part : inner) {
+      for (const fs::path& part : path.lexically_relative(top)) {
         folder /= part;
         if (fs::is_directory(fs::symlink_status(folder, ignored))) fs::permissions(folder, fs::perms::others_exec, fs::perm_options::add, ignored);
       }
@@ -74,6 +74,10 @@ void add_limits(Args& args, const Limits& limits) {
 }
 
 }  // namespace
+
+bool is_systems(const fs::path& path) {
+  return std::any_of(std::begin(kSystem), std::end(kSystem), [&](const char* folder) { return is_below(path, folder); });
+}
 
 Sandbox::Sandbox(const fs::path& readable) {
   for (const Kind kind : {Kind::bubblewrap, Kind::limits_only}) {
@@ -120,10 +124,11 @@ std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) 
   const std::string size = std::to_string(box.limits.disk);
   add(args, {"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/tmp"});
   std::set<fs::path> made = {"/tmp", "/usr"};
-  for (const std::vector<fs::path>& paths : {box.read_only, box.writable, {box.scratch}}) {
+  for (const std::vector<fs::path>& paths : {box.system, box.read_only, box.writable, {box.scratch}}) {
     for (const fs::path& path : paths) add_parents(args, path.parent_path(), made);
   }
   if (!box.scratch.empty()) add(args, {"--perms", "0777", "--size", size, "--tmpfs", box.scratch.string()});
+  for (const fs::path& path : box.system) add(args, {"--ro-bind", path.string(), path.string()});
   for (const fs::path& path : box.read_only) add(args, {"--ro-bind", path.string(), path.string()});
   for (const fs::path& path : box.writable) add(args, {"--bind", path.string(), path.string()});
   add(args, {"--remount-ro", "/", "--remount-ro", "/dev"});  // what is left has no size of its own
@@ -133,7 +138,7 @@ std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) 
 
 Command Sandbox::wrap(const Command& inner, const Box& box) const {
   const std::vector<std::pair<std::string, std::string>> basic = {
-      {"PATH", "/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
+      {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
       {"TMPDIR", box.scratch.empty() ? "/tmp" : box.scratch.string()}};
   Command outer = inner;
   outer.env.clear();

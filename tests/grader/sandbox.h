@@ -24,10 +24,19 @@ struct Limits {
 // What a command sees beside the system's programs and libraries. Every path is the same inside and outside.
 struct Box {
   std::vector<std::filesystem::path> read_only;  // files or folders
+  std::vector<std::filesystem::path> system;     // more of the system: a compiler outside of /usr
   std::vector<std::filesystem::path> writable;   // files or folders, on the real disk
   std::filesystem::path scratch;                 // an empty folder in memory, gone at the end
   Limits limits;
 };
+
+// Also true for the folder itself.
+inline bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const std::filesystem::path inner = path.lexically_relative(folder);
+  return !inner.empty() && *inner.begin() != "..";
+}
+
+bool is_systems(const std::filesystem::path& path);  // below /usr or /lib, for example: every sandbox shows it
 
 class Sandbox {
  public:
