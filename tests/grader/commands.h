@@ -16,6 +16,8 @@ struct CheckOptions {
   bool sanitizers = false;  // natively and under each sanitizer: a point needs a pass on all of them
   std::string test;         // only this one; empty: all
   std::string seed;         // for what the tests draw; empty: theirs
+  bool own = false;         // runs the tests over the student's own earlier labs, too, whatever the points
+  bool failed_alone = false;  // the test that failed last time runs alone first; when it fails again, no other test runs
   unsigned jobs = 1;
 };
 int check(const Workspace& workspace, const CheckOptions& options);

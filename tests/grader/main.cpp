@@ -52,7 +52,8 @@ int run_tool(std::vector<std::string> words) {
   check_command->add_option("--test", check_options.test, "only this test: Lab04.EveryEndOfAReceiveDisconnectsOnce, or the part behind the dot");
   check_command->add_option("--seed", check_options.seed, "what the tests draw their order and sizes from; a failure prints its own")
       ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
-  check_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
+  check_command->add_flag("--own", check_options.own, "also over your own earlier labs, whatever the points; without it that runs with full points");
+  check_command->add_option("--jobs", jobs, "compilers at once, and twice as many tests natively on Linux: tests mostly wait")->check(CLI::Range(1, 256));
 
   HandoutOptions handout_options;
   CLI::App* handout_command = app.add_subcommand("handout", "makes a copy of the course for students: no solutions, no wrong programs, no hidden tests");
