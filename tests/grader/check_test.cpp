@@ -1,4 +1,4 @@
-// The tests of `lab check`: what is built and run, and in which order.
+// The tests of `lab check` and of the command line of `lab bench`: what is built and run, and in which order.
 #include <gtest/gtest.h>
 
 #ifndef _WIN32
@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "points.h"
 #include "student_files.h"
+#include "test_programs.h"
 
 namespace grader {
 namespace {
@@ -166,6 +167,30 @@ TEST_F(Check, SomeOptionsExcludeEachOther) {
   options_.sanitizers = true;
   options_.platform = "linux";
   EXPECT_THROW(check(workspace_, options_), UsageError);
+}
+
+TEST(Bench, HelpAndErrorsNeedNoBuild) {
+  const PrivateFolder folder;
+  const auto expect = [&](std::vector<std::string> words, int code, const std::string& text) {
+    Command command;
+    command.args = {(fake_program().parent_path() / "lab_tool").string(), "bench"};
+    command.args.insert(command.args.end(), words.begin(), words.end());
+    command.env = {{"LAB_ROOT", LAB_SOURCE_ROOT}, {"LAB_BUILD_DIR", folder.path().string()}, {"PATH", ""}};  // no cmake: a build fails
+    const Ended ended = run(command);
+    EXPECT_EQ(ended.code, code) << words.front() << "\n" << ended.output;
+    EXPECT_NE(ended.output.find(text), std::string::npos) << words.front() << "\n" << ended.output;
+  };
+  expect({"--help"}, kExitFull, "--only");
+  expect({"4", "--help"}, kExitFull, "--solution");
+  expect({"lab04", "--help"}, kExitFull, "--solution");
+  expect({"--rounds", "0"}, kExitBadUsage, "--rounds");
+  expect({"--only", "tea"}, kExitBadUsage, "--only");
+  expect({"--wine-bin", "/"}, kExitBadUsage, "--wine-run");
+  expect({"--platform", "wine", "--wat"}, kExitBadUsage, "--wat");
+  expect({"4", "--rounds", "many"}, kExitBadUsage, "--rounds");
+  expect({"4", "--wat"}, kExitBadUsage, "--wat");
+  expect({"9", "--help"}, kExitBadUsage, "there is no lab '9'");
+  expect({"--rounds", "1"}, kExitBuildFailed, "lab_bench does not build");  // a right one is built
 }
 
 }  // namespace

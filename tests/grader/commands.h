@@ -86,9 +86,10 @@ int run_target(const Workspace& workspace, const std::string& platform, const st
 // The measurements. They run natively; on `wine` they measure the Windows programs.
 int run_bench(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
 
-// A server of one lab against the reference. The first of the arguments is the lab, `--solution` is for here, the others go
-// to the program.
-int run_versus(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
+// The student's server of one lab against the reference; with `solution` the reference against itself. The arguments are
+// for lab_versus.
+int run_versus(const Workspace& workspace, const std::string& platform, const Lab& lab, bool solution, const std::vector<std::string>& arguments,
+               unsigned jobs);
 
 struct SuiteOptions {
   std::string stage;  // empty: all

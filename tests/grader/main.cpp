@@ -1,12 +1,12 @@
 // The command line of `lab`.
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <exception>
 #include <thread>
 
 #include <CLI/CLI.hpp>
 
+#include "bench_cli.h"
 #include "commands.h"
 #include "points.h"
 #include "child.h"
@@ -159,8 +159,7 @@ int run_tool(std::vector<std::string> words) {
     std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());
     if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
-    const bool of_a_lab = !arguments.empty() && (std::isdigit(static_cast<unsigned char>(arguments[0][0])) || arguments[0].rfind("lab", 0) == 0);
-    return of_a_lab ? run_versus(workspace, platform, arguments, jobs) : run_bench(workspace, platform, arguments, jobs);
+    return measure(workspace, platform, arguments, jobs);
   }
   if (solution) workspace.need_solutions("run --solution");
   return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);
