@@ -44,7 +44,7 @@ write "{\"name\": \"$test\", \"status\": \"RUN\", \"result\": \"COMPLETED\"}"
 constexpr const char* kCMakeLists = R"(cmake_minimum_required(VERSION 3.24)
 project(course NONE)
 foreach(target IN ITEMS lab02_x_graded_test lab02_x_test)
-  add_custom_target(${target} COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/test_program ${CMAKE_BINARY_DIR}/bin/${target})
+  add_custom_target(${target} COMMAND ${CMAKE_COMMAND} -E copy_if_different ${CMAKE_SOURCE_DIR}/test_program ${CMAKE_BINARY_DIR}/bin/${target})
 endforeach()
 )";
 

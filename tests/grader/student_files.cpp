@@ -149,8 +149,8 @@ std::string last_failure(const Workspace& workspace, const Lab& lab) {
 
 std::string saved_own_chain(const Workspace& workspace, const Lab& lab) { return read_text(own_chain_file(workspace, lab)); }
 
-void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& hash) {
-  replace_file(own_chain_file(workspace, lab), hash);
+void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& version) {
+  replace_file(own_chain_file(workspace, lab), version);
 }
 
 bool is_starter(const std::string& text) {

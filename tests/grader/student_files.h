@@ -44,9 +44,9 @@ std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& l
 // The test that failed first in the last check, or an empty string if none did. It runs first in the next one.
 std::string last_failure(const Workspace& workspace, const Lab& lab);
 
-// The hash of the programs that last had full points over the student's own earlier labs; empty when none had.
+// The version of the programs that last had full points over the student's own earlier labs, or an empty string if none had.
 std::string saved_own_chain(const Workspace& workspace, const Lab& lab);
-void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& hash);
+void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& version);
 
 // Nothing of it is written yet.
 bool is_starter(const std::string& text);
