@@ -11,8 +11,8 @@ struct Settings {
   std::filesystem::path bin;         // where the programs of this build are
   std::filesystem::path wine_bin;    // programs for Wine; empty: the native ones are measured
   std::filesystem::path wine_run;    // the runner for them
-  int rounds = 5;                    // medians are over so many interleaved rounds
-  double seconds = 1.0;              // per server and round
+  int rounds = 0;                    // medians are over so many interleaved rounds
+  double seconds = 0;                // per server and round
 };
 
 void echo(const Settings& settings);        // lab 04 against Asio and against a bare epoll loop

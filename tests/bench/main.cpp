@@ -6,9 +6,8 @@
 #include <cstdio>
 #include <exception>
 
-#include <CLI/CLI.hpp>
-
 #include "bench.h"
+#include "bench_options.h"
 
 namespace bench {
 
@@ -25,35 +24,19 @@ void progress(const std::string& what) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  CLI::App app{"Measures the labs. Every figure is the median of interleaved rounds of one run; compare figures of one "
-               "run only."};
-  app.name("lab bench");
-  bench::Settings settings;
-  settings.bin = std::filesystem::canonical("/proc/self/exe").parent_path();
-  std::vector<std::string> parts = {"echo", "pool", "memory", "buffers"};
-  app.add_option("--only", parts, "which parts: echo, pool (with reassembly), memory, buffers")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"echo", "pool", "memory", "buffers"}));
-  app.add_option("--rounds", settings.rounds, "rounds for each median")->check(CLI::Range(1, 99))->capture_default_str();
-  app.add_option("--seconds", settings.seconds, "seconds per server and round")
-      ->check(CLI::Range(0.1, 60.0))
-      ->capture_default_str();
-  app.add_option("--wine-bin", settings.wine_bin, "folder of Windows programs: measure these in the part `echo`, by Wine")
-      ->check(CLI::ExistingDirectory);
-  app.add_option("--wine-run", settings.wine_run, "the runner for them (platform/windows/wine-run)")
-      ->check(CLI::ExistingFile);
+  CLI::App app;
+  bench::BenchOptions options;
+  bench::add_options(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  if (settings.wine_bin.empty() != settings.wine_run.empty()) {
-    std::fprintf(stderr, "error: --wine-bin and --wine-run go together\n");
-    return 2;
-  }
+  const bench::Settings settings = {std::filesystem::canonical("/proc/self/exe").parent_path(), options.wine_bin, options.wine_run,
+                                    options.rounds, options.seconds};
   std::signal(SIGPIPE, SIG_IGN);
 
-  const auto wanted = [&](const char* part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
+  const auto wanted = [&](const char* part) { return std::find(options.parts.begin(), options.parts.end(), part) != options.parts.end(); };
   try {
     if (wanted("echo")) bench::echo(settings);
     if (wanted("pool")) bench::pool_and_reassembly(settings);

@@ -12,8 +12,7 @@
 #include <fstream>
 #include <thread>
 
-#include <CLI/CLI.hpp>
-
+#include "bench_options.h"
 #include "figures.h"
 #include "handles.h"
 #include "versus_load.h"
@@ -31,12 +30,10 @@ void clear_progress() {
   if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K");
 }
 
-struct Options {
+struct Options : bench::VersusOptions {
   int lab = 0;
-  std::filesystem::path yours, reference, svg;
+  std::filesystem::path yours, reference;
   std::string name = "yours", against;  // empty: the reference
-  int rounds = 11;
-  double seconds = 0.5;
 };
 
 // A TODO that is not written says it all.
@@ -72,19 +69,14 @@ std::vector<bench::Round> play(const Options& options, const bench::Course& cour
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Measures your server of a lab and the reference in one run. Compare figures of one run only."};
-  app.name("lab bench N");
+  CLI::App app;
   Options options;
+  bench::add_options(app, options);
   app.add_option("--lab", options.lab)->required()->check(CLI::Range(1, 6))->group("");
   app.add_option("--yours", options.yours)->required()->check(CLI::ExistingFile)->group("");
   app.add_option("--reference", options.reference)->required()->check(CLI::ExistingFile)->group("");
   app.add_option("--name", options.name)->group("");
   app.add_option("--against", options.against)->group("");
-  bool solution = false;  // `lab` has seen it already, and named the programs
-  app.add_flag("--solution", solution, "measure the reference against itself: how near to 1 are the ratios on this machine?");
-  app.add_option("--rounds", options.rounds, "rounds for each median")->check(CLI::Range(1, 99))->capture_default_str();
-  app.add_option("--seconds", options.seconds, "seconds per server and round")->check(CLI::Range(0.1, 60.0))->capture_default_str();
-  app.add_option("--svg", options.svg, "the file of the picture; it is build/bench/LAB.svg by default");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -24,29 +24,57 @@ int lab_of_todo(const std::string& todo) {
   return todo.rfind("lab", 0) == 0 ? std::atoi(todo.c_str() + 3) : 0;
 }
 
+// Changes when the program is linked again. To hash its text would take as long as the tests.
+std::string version_of(const std::filesystem::path& program) {
+  std::error_code ignored;
+  return std::to_string(std::filesystem::file_size(program, ignored)) + " " +
+         std::to_string(std::filesystem::last_write_time(program, ignored).time_since_epoch().count()) + "\n";
+}
+
+// What was asked for, valid.
+struct Plan {
+  CheckOptions options;
+  std::vector<Lab> labs;
+  bool stop_at_first = false;        // at the first lab that lacks points
+  std::vector<Platform> platforms;   // the first one is where a test fails first
+  Report report;                     // without results
+};
+
+Plan plan_of(const Workspace& workspace, const CheckOptions& options) {
+  if (options.solutions) workspace.need_solutions("check --solutions");
+  if (!options.test.empty() && (options.lab.empty() || options.lab == "all")) throw UsageError("--test needs the lab: lab check 4 --test NAME");
+  if (options.own && (options.solutions || !options.test.empty())) throw UsageError("--own runs all tests over your own labs; leave out --solutions and --test");
+  if (options.sanitizers && !options.platform.empty()) throw UsageError("--sanitizers is for all of their platforms; leave out --platform");
+  const Platform asked = workspace.platform(options.platform);
+  Plan plan;
+  plan.options = options;
+  plan.labs = options.lab.empty() || options.lab == "all" ? workspace.labs : std::vector<Lab>{workspace.lab(options.lab)};
+  plan.stop_at_first = options.lab.empty();
+  plan.platforms = {asked};
+  plan.report.solutions = options.solutions;
+  plan.report.one_test = !options.test.empty();
+  std::string& again = plan.report.again;
+  if (options.solutions) again += " --solutions";
+  if (asked.name != workspace.platforms().front().name) again += " --platform " + asked.name;
+  if (options.sanitizers) {
+    for (const Platform& other : workspace.platforms()) {
+      if (other.sanitized) plan.platforms.push_back(other);
+    }
+    if (plan.platforms.size() == 1) throw UsageError("there are no sanitizers on this system");
+    again += " --sanitizers";
+  }
+  if (plan.report.one_test) again += " --test " + options.test;
+  if (!options.seed.empty()) {
+    again += " --seed " + options.seed;
+    for (Platform& platform : plan.platforms) platform.env.emplace_back("LAB_SEED", options.seed);
+  }
+  return plan;
+}
+
 class Checker {
  public:
-  Checker(const Workspace& workspace, const CheckOptions& options) : workspace_(workspace), options_(options) {
-    const Platform asked = workspace.platform(options.platform);
-    platforms_ = {asked};
-    report_.solutions = options.solutions;
-    report_.one_test = !options.test.empty();
-    if (options.solutions) report_.again += " --solutions";
-    if (asked.name != workspace.platforms().front().name) report_.again += " --platform " + asked.name;
-    if (options.sanitizers) {
-      for (const Platform& other : workspace.platforms()) {
-        if (other.sanitized) platforms_.push_back(other);
-      }
-      if (!options.platform.empty()) throw UsageError("--sanitizers is for all of their platforms; leave out --platform");
-      if (platforms_.size() == 1) throw UsageError("there are no sanitizers on this system");
-      report_.again += " --sanitizers";
-    }
-    if (report_.one_test) report_.again += " --test " + options.test;
-    if (!options.seed.empty()) {
-      report_.again += " --seed " + options.seed;
-      for (Platform& platform : platforms_) platform.env.emplace_back("LAB_SEED", options.seed);
-    }
-  }
+  Checker(const Workspace& workspace, const Plan& plan)
+      : workspace_(workspace), options_(plan.options), platforms_(plan.platforms), report_(plan.report) {}
 
   int check_labs(const std::vector<Lab>& labs, bool stop_at_first) {
     std::vector<LabResult> results;
@@ -79,25 +107,18 @@ class Checker {
 
  private:
   std::string graded_target(const Lab& lab) const { return workspace_.test_target(lab, options_.solutions); }
-  static std::string earlier_than(const Lab& lab) { return lab.number == 2 ? "lab 1" : "labs 1 to " + std::to_string(lab.number - 1); }
   static std::string own_target(const Lab& lab) { return lab.name + "_test"; }
-  bool has_own_chain(const Lab& lab) const {
-    return !options_.solutions && !report_.one_test && lab.number > 1 && graded_target(lab) != own_target(lab);
-  }
 
   // For `lab status`: only whole checks of the student's file.
   bool to_be_kept(const LabResult& result) const {
-    return !options_.solutions && !report_.one_test && !interrupted() && result.problem != Problem::grader;
+    return !options_.solutions && !result.partial && !interrupted() && result.problem != Problem::grader;
   }
 
   // All targets of a platform are built together: that uses every core. Whoever fails then has a build of its own.
   void build_labs(const std::vector<Lab>& labs) {
     for (const Platform& platform : platforms_) {
       std::vector<std::string> targets;
-      for (const Lab& lab : labs) {
-        targets.push_back(graded_target(lab));
-        if (&platform == &platforms_.front() && has_own_chain(lab)) targets.push_back(own_target(lab));
-      }
+      for (const Lab& lab : labs) targets.push_back(graded_target(lab));
       const std::vector<BuildResult> builds = build_each(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
       for (std::size_t i = 0; i < builds.size(); ++i) builds_[{platform.name, targets[i]}] = builds[i];
     }
@@ -110,6 +131,7 @@ class Checker {
     result.name = lab.name;
     result.file = options_.solutions ? lab.solution_file() : lab.student_file();
     result.file_hash = hash_of(read_text(workspace_.root / result.file));
+    result.partial = report_.one_test;
     keep_starter(workspace_, lab);
     try {
       if (!workspace_.has(lab.test_file())) throw GraderError(lab.test_file() + " is not there");
@@ -156,10 +178,7 @@ class Checker {
     result.log = workspace_.log("check-" + result.name + "-" + (options_.sanitizers ? "sanitizers" : platforms_.front().name));
     std::ofstream log(result.log);
     write_log(log, result.tests);
-    if (!options_.solutions && lab.number > 1 && graded_target(lab) == own_target(lab)) {
-      result.own_chain = "over your own " + earlier_than(lab) + ": this copy of the course has no reference to put below lab " + std::to_string(lab.number);
-    }
-    if (has_own_chain(lab) && !interrupted() && result.problem == Problem::none) run_own_chain(lab, graded, result, log);
+    if (!interrupted() && result.problem == Problem::none) check_own_chain(lab, graded, result, log);
     progress_.clear();
   }
 
@@ -185,15 +204,28 @@ class Checker {
       result.tests.clear();
       return;
     }
-    const std::string first = platforms_.front().name;
-    run_graded(program, graded, result.tests, [&](const TestResult& test) { return worth_another_platform(test, first); },
-               [&](TestResult& test, TestResult& again) { merge_platform(test, again, first); });
+    const std::string first_platform = platforms_.front().name, failed = options_.solutions ? "" : last_failure(workspace_, lab);
+    const auto run_those = [&](const std::function<bool(const TestResult&)>& wanted) {
+      run_graded(program, graded, result.tests, [&](const TestResult& test) { return wanted(test) && worth_another_platform(test, first_platform); },
+                 [&](TestResult& test, TestResult& again) { merge_platform(test, again, first_platform); }, failed);
+    };
+    const auto is_failed = [&](const TestResult& test) { return test.name == failed; };
+    const auto found = std::find_if(result.tests.begin(), result.tests.end(), is_failed);
+    if (!options_.failed_alone || found == result.tests.end()) return run_those([](const TestResult&) { return true; });
+    run_those(is_failed);
+    if (!found->passed()) {
+      result.tests = {*found};
+      result.partial = true;
+      return;
+    }
+    run_those(std::not_fn(is_failed));
   }
 
-  // Runs the tests that `wanted` picks, and hands each result with the old one to `merge`.
+  // Runs the tests that `wanted` picks, `first` before the others, and hands each result with the old one to `merge`.
   void run_graded(const TestProgram& program, const std::vector<GradedTest>& graded, std::vector<TestResult>& tests,
                   const std::function<bool(const TestResult&)>& wanted,
-                  const std::function<void(TestResult&, TestResult&)>& merge, int more_runs = 2, std::atomic<int>* hangs_left = nullptr) {
+                  const std::function<void(TestResult&, TestResult&)>& merge, const std::string& first, int more_runs = 2,
+                  std::atomic<int>* hangs_left = nullptr) {
     std::vector<TestResult> fresh;
     std::vector<TestResult*> old;
     for (TestResult& test : tests) {
@@ -208,46 +240,71 @@ class Checker {
       const auto entry = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& test) { return test.name == result.name; });
       runs.push_back({&program, entry->seconds, &result, more_runs, hangs_left});
     }
+    std::stable_partition(runs.begin(), runs.end(), [&](const TestRun& run) { return run.result->name == first; });
     progress_.detail("0/" + std::to_string(runs.size()));
-    run_tests(runs, std::min(options_.jobs, program.platform.most_jobs), [&](std::size_t done) {
+    run_tests(runs, program.platform.tests_at_once(options_.jobs), [&](std::size_t done) {
       progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
     });
     for (std::size_t i = 0; i < fresh.size(); ++i) merge(*old[i], fresh[i]);
   }
 
-  // The same tests over the student's own earlier labs: does their server grow well? It costs no points, so it costs
-  // little time: what failed already is not run again, and two hangs end it.
+  // The same tests over the student's own earlier labs: does their server grow well? It earns no points, so it runs when
+  // the lab has them all, or on demand.
+  void check_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
+    using Status = OwnChain::Status;
+    OwnChain& own = result.own_chain;
+    if (options_.solutions || result.partial || lab.number == 1) return;
+    if (graded_target(lab) == own_target(lab)) {
+      own.status = Status::no_reference;
+    } else if (result.earned() == 0) {
+      own.status = Status::no_points;
+    } else if (!result.full() && !options_.own) {
+      own.status = Status::not_asked_for;
+    } else {
+      build_own_chain(lab, graded, result, log);
+    }
+  }
+
+  void build_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
+    const Platform& platform = platforms_.front();
+    const BuildResult built = build(workspace_, build_folder(workspace_, platform), {own_target(lab)}, options_.jobs, progress_);
+    if (built.interrupted) return;
+    if (!built.ok) {
+      result.own_chain.status = OwnChain::Status::does_not_build;
+      result.own_chain.log = built.log;
+      return;
+    }
+    // The test program, and the program that it starts.
+    const std::string version = version_of(workspace_.program(platform, own_target(lab))) + version_of(workspace_.program(platform, lab.name));
+    if (result.full() && !options_.own && options_.seed.empty() && saved_own_chain(workspace_, lab) == version) {
+      result.own_chain.status = OwnChain::Status::as_before;
+      result.own_chain.earned = result.possible();
+      return;
+    }
+    run_own_chain(lab, graded, result, log);
+    if (result.own_chain.earned == result.possible()) save_own_chain(workspace_, lab, version);
+  }
+
+  // It costs little time: what failed already is not run again, and two hangs end it.
   void run_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
     const Platform& platform = platforms_.front();
-    result.own_chain = "over your own " + earlier_than(lab) + ": ";
-    const BuildResult& built = builds_[{platform.name, own_target(lab)}];
-    if (!built.ok) {
-      result.own_chain += "they do not compile, see " + workspace_.shown(built.log);
-      return;
-    }
-    if (result.earned() == 0) {
-      result.own_chain += "not run, lab " + std::to_string(lab.number) + " has no points yet";
-      return;
-    }
     progress_.phase("testing " + lab.name + " over your own labs");
     const TestProgram program{workspace_.program(platform, own_target(lab)), platform};
     std::vector<TestResult> tests = result.tests;
     std::atomic<int> hangs_left{2};
     run_graded(program, graded, tests, [](const TestResult& test) { return test.passed(); },
-               [](TestResult& test, TestResult& again) { test = again; }, 0, &hangs_left);
-    int earned = 0;
-    std::string first;
+               [](TestResult& test, TestResult& again) { test = again; }, "", 0, &hangs_left);
+    if (interrupted()) return;
+    OwnChain& own = result.own_chain;
+    own.status = OwnChain::Status::tested;
     for (const TestResult& test : tests) {
-      earned += test.earned();
-      if (!test.passed() && first.empty()) first = ", first " + test.name;
-      const int unwritten = test.verdict == Verdict::not_started ? lab_of_todo(todo_of(test.output)) : 0;
-      if (unwritten > 0 && unwritten < lab.number) {
-        result.own_chain += "not graded, lab " + std::to_string(unwritten) + " is not written yet";
-        return;
-      }
+      own.earned += test.earned();
+      if (!test.passed() && own.first_failure.empty()) own.first_failure = test.name;
+      const int todo = test.verdict == Verdict::not_started ? lab_of_todo(todo_of(test.output)) : 0;
+      if (todo > 0 && todo < lab.number && own.unwritten == 0) own.unwritten = todo;
     }
-    result.own_chain += std::to_string(earned) + "/" + std::to_string(result.possible()) + first;
-    log << "\n==== " << result.own_chain << "\n\n";
+    if (own.unwritten > 0) own.status = OwnChain::Status::not_written;
+    log << "\n==== over your own earlier labs\n\n";
     write_log(log, tests);
   }
 
@@ -275,7 +332,7 @@ class Checker {
 
   const Workspace& workspace_;
   const CheckOptions& options_;
-  std::vector<Platform> platforms_;  // the first one is where a test fails first
+  const std::vector<Platform>& platforms_;
   std::map<std::pair<std::string, std::string>, BuildResult> builds_;  // by platform and target
   Progress progress_;
   Report report_;
@@ -284,12 +341,8 @@ class Checker {
 }  // namespace
 
 int check(const Workspace& workspace, const CheckOptions& options) {
-  if (options.solutions) workspace.need_solutions("check --solutions");
-  if (!options.test.empty() && (options.lab.empty() || options.lab == "all")) throw UsageError("--test needs the lab: lab check 4 --test NAME");
-  Checker checker(workspace, options);
-  if (options.lab.empty()) return checker.check_labs(workspace.labs, true);
-  if (options.lab == "all") return checker.check_labs(workspace.labs, false);
-  return checker.check_labs({workspace.lab(options.lab)}, false);
+  const Plan plan = plan_of(workspace, options);
+  return Checker(workspace, plan).check_labs(plan.labs, plan.stop_at_first);
 }
 
 }  // namespace grader

@@ -18,6 +18,8 @@ struct CheckOptions {
   bool sanitizers = false;  // natively and under each sanitizer: a point needs a pass on all of them
   std::string test;         // only this one; empty: all
   std::string seed;         // for what the tests draw; empty: theirs
+  bool own = false;         // runs the tests over the student's own earlier labs, too, whatever the points
+  bool failed_alone = false;  // the test that failed last time runs alone first; when it fails again, no other test runs
   unsigned jobs = 1;
 };
 int check(const Workspace& workspace, const CheckOptions& options);
@@ -86,9 +88,10 @@ int run_target(const Workspace& workspace, const std::string& platform, const st
 // The measurements. They run natively; on `wine` they measure the Windows programs.
 int run_bench(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
 
-// A server of one lab against the reference. The first of the arguments is the lab, `--solution` is for here, the others go
-// to the program.
-int run_versus(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
+// The student's server of one lab against the reference; with `solution` the reference against itself. The arguments are
+// for lab_versus.
+int run_versus(const Workspace& workspace, const std::string& platform, const Lab& lab, bool solution, const std::vector<std::string>& arguments,
+               unsigned jobs);
 
 struct SuiteOptions {
   std::string stage;    // empty: those of the mode

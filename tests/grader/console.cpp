@@ -100,6 +100,24 @@ std::string replay_of(const TestResult& test, const LabResult& lab, const Report
   return command;
 }
 
+std::string own_chain_line(const LabResult& lab, const Report& report, const Workspace& workspace) {
+  const OwnChain& own = lab.own_chain;
+  const std::string number = std::to_string(lab.number);
+  const std::string start = "over your own " + (lab.number == 2 ? "lab 1" : "labs 1 to " + std::to_string(lab.number - 1)) + ": ";
+  const std::string points = std::to_string(own.earned) + "/" + std::to_string(lab.possible());
+  switch (own.status) {
+    case OwnChain::Status::none: return "";
+    case OwnChain::Status::no_reference: return start + "this copy of the course has no reference to put below lab " + number;
+    case OwnChain::Status::no_points: return start + "not run, lab " + number + " has no points yet";
+    case OwnChain::Status::not_asked_for: return start + "not run; ./lab check " + number + report.again + " --own runs it";
+    case OwnChain::Status::does_not_build: return start + "they do not compile, see " + workspace.shown(own.log);
+    case OwnChain::Status::not_written: return start + "not graded, lab " + std::to_string(own.unwritten) + " is not written yet";
+    case OwnChain::Status::tested: return start + points + (own.first_failure.empty() ? "" : ", first " + own.first_failure);
+    case OwnChain::Status::as_before: return start + points + ", as before";
+  }
+  return "";
+}
+
 std::string heading(const LabResult& lab) {
   return lab.name.substr(0, 5) + " " + (lab.name.size() > 6 ? lab.name.substr(6) : "");
 }
@@ -146,7 +164,7 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
   if (!lab.tests.empty()) print_table(lab, workspace);
   std::printf("%s  %s  %s\n", bold(heading(lab)).c_str(), score(lab).c_str(), dim(in_seconds(lab.seconds)).c_str());
   if (lab.hidden > 0) std::printf("and up to %d points by tests that this copy of the course does not have\n", lab.hidden);
-  if (!lab.own_chain.empty()) std::printf("%s\n", lab.own_chain.c_str());
+  if (const std::string line = own_chain_line(lab, report, workspace); !line.empty()) std::printf("%s\n", line.c_str());
   if (lab.problem != Problem::none) {
     std::printf("\n%s", indented(lab.problem_text, workspace).c_str());
   } else if (const TestResult* failure = first_failure(lab)) {

@@ -1,12 +1,12 @@
 // The command line of `lab`.
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <exception>
 #include <thread>
 
 #include <CLI/CLI.hpp>
 
+#include "bench_cli.h"
 #include "commands.h"
 #include "points.h"
 #include "child.h"
@@ -52,7 +52,8 @@ int run_tool(std::vector<std::string> words) {
   check_command->add_option("--test", check_options.test, "only this test: Lab04.EveryEndOfAReceiveDisconnectsOnce, or the part behind the dot");
   check_command->add_option("--seed", check_options.seed, "what the tests draw their order and sizes from; a failure prints its own")
       ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
-  check_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
+  check_command->add_flag("--own", check_options.own, "also over your own earlier labs, whatever the points; without it that runs with full points");
+  check_command->add_option("--jobs", jobs, "compilers at once, and twice as many tests natively on Linux: tests mostly wait")->check(CLI::Range(1, 256));
 
   HandoutOptions handout_options;
   CLI::App* handout_command = app.add_subcommand("handout", "makes a copy of the course for students: no solutions, no wrong programs, no hidden tests");
@@ -158,8 +159,7 @@ int run_tool(std::vector<std::string> words) {
     std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
     arguments.insert(arguments.end(), behind.begin(), behind.end());
     if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
-    const bool of_a_lab = !arguments.empty() && (std::isdigit(static_cast<unsigned char>(arguments[0][0])) || arguments[0].rfind("lab", 0) == 0);
-    return of_a_lab ? run_versus(workspace, platform, arguments, jobs) : run_bench(workspace, platform, arguments, jobs);
+    return measure(workspace, platform, arguments, jobs);
   }
   if (solution) workspace.need_solutions("run --solution");
   return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);

@@ -45,6 +45,25 @@ struct TestResult {
 // Why the tests of a lab could not be run at all.
 enum class Problem { none, build, grader, missing };  // missing: the file was not handed in
 
+// The tests of a lab over the student's own earlier labs.
+struct OwnChain {
+  enum class Status {
+    none,            // lab 1, the solutions, or not all tests
+    no_reference,    // the grade itself was taken over them
+    no_points,       // the lab has no points yet
+    not_asked_for,   // the lab lacks points
+    does_not_build,
+    not_written,     // an earlier lab is not written yet
+    tested,
+    as_before,       // full points, by the same programs as last time
+  };
+  Status status = Status::none;
+  int earned = 0;
+  std::string first_failure;  // a test; empty: none
+  int unwritten = 0;          // the first earlier lab that is not written
+  std::filesystem::path log;  // of the build
+};
+
 struct LabResult {
   int number = 0;
   std::string name;                    // "lab03_overlapped_ex"
@@ -55,7 +74,8 @@ struct LabResult {
   std::string problem_text;            // several lines are possible
   std::string problem_platform;        // where it does not build
   std::filesystem::path log;           // the whole story
-  std::string own_chain;               // one line: the tests over the student's own earlier labs
+  bool partial = false;                // not all tests were to run: --test, or the failing test that fails again
+  OwnChain own_chain;
   int hidden = 0;                      // points of tests that are not in this copy of the course
   double seconds = 0;
 

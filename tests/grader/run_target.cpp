@@ -1,5 +1,4 @@
 // `lab run`, `lab bench` and `lab bench N`: one program in the foreground.
-#include <algorithm>
 #include <cstdio>
 
 #include "build.h"
@@ -38,7 +37,6 @@ int run_target(const Workspace& workspace, const std::string& platform_name, con
 }
 
 int run_bench(const Workspace& workspace, const std::string& platform_name, std::vector<std::string> arguments, unsigned jobs) {
-  workspace.need_solutions("bench");
   if (platform_name == "wine") {
     const Platform wine = workspace.platform(platform_name);
     if (const int code = build_quietly(workspace, wine, {"lab04_worker_solution", "echo_asio"}, jobs); code != 0) return code;
@@ -50,16 +48,10 @@ int run_bench(const Workspace& workspace, const std::string& platform_name, std:
   return run_target(workspace, "", "lab_bench", arguments, jobs);
 }
 
-int run_versus(const Workspace& workspace, const std::string& platform_name, std::vector<std::string> arguments, unsigned jobs) {
-  workspace.need_solutions("bench");
+int run_versus(const Workspace& workspace, const std::string& platform_name, const Lab& lab, bool solution, const std::vector<std::string>& arguments,
+               unsigned jobs) {
   const Platform platform = workspace.platforms().front();
   if (platform.name != "linux" || (!platform_name.empty() && platform_name != platform.name)) throw UsageError("bench N measures natively on Linux only");
-  const Lab& lab = workspace.lab(arguments.front());
-  arguments.erase(arguments.begin());
-  const bool solution = std::find(arguments.begin(), arguments.end(), "--solution") != arguments.end();
-  const auto given = [&](const std::string& option) {
-    return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& word) { return word == option || word.rfind(option + "=", 0) == 0; });
-  };
   for (const Lab& needed : workspace.labs) {
     if (needed.number <= lab.number && !workspace.has(needed.solution_file())) throw UsageError(needed.solution_file() + " is not here; there is nothing to measure against");
   }
@@ -68,7 +60,6 @@ int run_versus(const Workspace& workspace, const std::string& platform_name, std
   std::vector<std::string> all = {"--lab", std::to_string(lab.number), "--yours", workspace.program(platform, yours).string(),
                                   "--reference", workspace.program(platform, reference).string(),
                                   "--name", solution ? lab.solution_file() : lab.student_file()};
-  if (!given("--svg")) all.insert(all.end(), {"--svg", (workspace.build / "bench" / (lab.name + ".svg")).string()});
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_target(workspace, "", "lab_versus", all, jobs);
 }

@@ -24,6 +24,19 @@ fs::path result_file(const Workspace& workspace, const std::string& lab) {
   return workspace.build / "results" / (lab.substr(0, 5) + ".json");
 }
 
+fs::path own_chain_file(const Workspace& workspace, const Lab& lab) {
+  return workspace.build / "results" / (lab.name.substr(0, 5) + ".own");
+}
+
+// Writes a file that others may read meanwhile: they see the old one or the new one, whole. Errors are ignored.
+void replace_file(const fs::path& file, const std::string& text) {
+  std::error_code ignored;
+  fs::create_directories(file.parent_path(), ignored);
+  const fs::path fresh = file.string() + ".new";
+  std::ofstream(fresh) << text;
+  fs::rename(fresh, file, ignored);
+}
+
 // The number behind `mark`; 0 when the line has no such mark.
 int number_behind(const std::string& line, const std::string& mark) {
   const std::size_t at = line.find(mark);
@@ -108,12 +121,7 @@ void save_result(const Workspace& workspace, const LabResult& result, const std:
     json["verdict"] = name_of(test.verdict);
     break;
   }
-  std::error_code ignored;
-  const fs::path file = result_file(workspace, result.name);
-  fs::create_directories(file.parent_path(), ignored);
-  const fs::path fresh = file.string() + ".new";  // whoever reads meanwhile sees the old one, whole
-  std::ofstream(fresh) << json.dump(2) << "\n";
-  fs::rename(fresh, file, ignored);
+  replace_file(result_file(workspace, result.name), json.dump(2) + "\n");
 }
 
 std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& lab) {
@@ -132,6 +140,17 @@ std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& l
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
+}
+
+std::string last_failure(const Workspace& workspace, const Lab& lab) {
+  const auto result = saved_result(workspace, lab);
+  return result ? result->first_failure : "";
+}
+
+std::string saved_own_chain(const Workspace& workspace, const Lab& lab) { return read_text(own_chain_file(workspace, lab)); }
+
+void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& version) {
+  replace_file(own_chain_file(workspace, lab), version);
 }
 
 bool is_starter(const std::string& text) {

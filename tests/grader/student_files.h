@@ -41,6 +41,13 @@ void save_result(const Workspace& workspace, const LabResult& result, const std:
 // Nothing when there was no check yet, or when its file is damaged.
 std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& lab);
 
+// The test that failed first in the last check, or an empty string if none did. It runs first in the next one.
+std::string last_failure(const Workspace& workspace, const Lab& lab);
+
+// The version of the programs that last had full points over the student's own earlier labs, or an empty string if none had.
+std::string saved_own_chain(const Workspace& workspace, const Lab& lab);
+void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& version);
+
 // Nothing of it is written yet.
 bool is_starter(const std::string& text);
 

@@ -25,7 +25,7 @@ namespace {
 
 constexpr double kLimit = 60;        // seconds for a test that is not graded
 constexpr double kLongLimit = 900;   // for one that grades a class, or builds the course anew
-constexpr unsigned kTestsPerJob = 2; // at once: they wait for half of their time
+constexpr unsigned kProgramsPerJob = 2;  // at once: their tests wait for half of the time
 constexpr double kQuickly = 10;      // a starter says "not started" within this; the machine may be busy
 
 // What `lab` has taken so far to install packages and to build this tool.
@@ -159,12 +159,12 @@ class Suite {
     std::vector<TestRun> runs;
     for (auto& [program, result] : tests) runs.push_back({program, limit, &result});
     progress_.detail("0/" + std::to_string(runs.size()));
-    const unsigned jobs = std::min(options_.jobs * kTestsPerJob, platform.most_jobs);
+    const unsigned programs_at_once = std::min(options_.jobs * kProgramsPerJob, platform.most_jobs);
     const auto show = [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); };
     if (expected == Verdict::passed) {
-      run_together(runs, jobs, show);
+      run_together(runs, programs_at_once, show);
     } else {
-      run_tests(runs, jobs, show);
+      run_tests(runs, platform.tests_at_once(options_.jobs), show);
     }
     for (auto& [program, result] : tests) {
       log_ << "==== " << program->file.filename().string() << " " << result.name << ": " << name_of(result.verdict) << ", "

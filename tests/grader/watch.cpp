@@ -16,22 +16,13 @@ namespace grader {
 
 namespace {
 
-// The test that failed last time comes first: it is what the student works on. When it passes, all of them.
+// The test that failed last time runs alone first: it is what the student works on.
 void check_again(const Workspace& workspace, const Lab& lab, unsigned jobs) {
   CheckOptions options;
   options.lab = std::to_string(lab.number);
+  options.failed_alone = true;
   options.jobs = jobs;
-  const auto result = saved_result(workspace, lab);
-  if (result && !result->first_failure.empty()) {
-    options.test = result->first_failure;
-    try {
-      if (check(workspace, options) != kExitFull) return;
-      std::printf("\n%s passes now; here are all tests\n", options.test.c_str());
-    } catch (const UsageError&) {  // the course was renewed, and has no such test any more
-    }
-    options.test.clear();
-  }
-  if (!interrupted()) check(workspace, options);
+  check(workspace, options);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Where things are: the checkout, its labs, the platforms they are built for.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -34,7 +35,10 @@ struct Platform {
   std::vector<std::pair<std::string, std::string>> env;  // for the program
   bool sanitized = false;                                // its reports are verdicts
   double patience = 1;                                   // time limits are multiplied by this
+  unsigned tests_per_job = 1;
   unsigned most_jobs = 64;
+
+  unsigned tests_at_once(unsigned jobs) const { return std::min(jobs * tests_per_job, most_jobs); }
 };
 
 class Workspace {

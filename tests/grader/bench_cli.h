@@ -1,0 +1,14 @@
+// The command lines of `lab bench` and `lab bench N`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "workspace.h"
+
+namespace grader {
+
+// Checks the arguments, and then runs the measurements. Help and errors are shown before anything is built.
+int measure(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
+
+}  // namespace grader
