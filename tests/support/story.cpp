@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 
 #include "interrupted.h"
 #include "not_started.h"
@@ -27,8 +28,9 @@ struct Story {
   int steps = 0;
   std::string last_step;
   std::string read;         // "N5, lab01_accept/README.md#step-1"
-  std::string not_started;  // the first unwritten TODO that any thread came to
-  std::string stray_error;  // an exception of a Background that nobody asked for
+  std::optional<Unmet> unmet;              // the first check that failed: the code under test may catch the exception
+  std::optional<std::string> not_started;  // the first unwritten TODO that any thread reached
+  std::optional<std::string> stray_error;  // an exception of a Background that was never finished
   std::string seen;         // last_seen() at the first check that failed
   Clock::time_point deadline;
 };
@@ -75,32 +77,38 @@ void start_watchdog() {
   static_cast<void>(started);
 }
 
+// The text of an exception. It comes from the code under test, so it may be empty: an exception is a failure all the same.
+std::string text_of(const std::exception& error) {
+  const char* const text = error.what();
+  return text == nullptr || *text == '\0' ? "(an exception without a text)" : text;
+}
+
 // Why an exception ended something; also takes note of an unwritten TODO.
 std::string explain(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const lab::NotStarted& unwritten) {
     remember_not_started(unwritten.what());
-    return unwritten.what();
+    return text_of(unwritten);
   } catch (const Unmet& unmet) {
     return std::string("story: ") + unmet.what();
   } catch (const std::exception& other) {
-    return std::string("story: expected no exception, but it was: ") + other.what();
+    return "story: expected no exception, but it was: " + text_of(other);
   } catch (...) {
     return "story: expected no exception, but one came that is not a std::exception";
   }
 }
 
-bool has_stray_error() {
+bool nothing_failed_unseen() {
   std::lock_guard lock(story().mutex);
-  return !story().stray_error.empty();
+  return !story().stray_error && !story().unmet && !story().not_started;
 }
 
 }  // namespace
 
 void remember_not_started(const std::string& what) {
   std::lock_guard lock(story().mutex);
-  if (story().not_started.empty()) story().not_started = what;
+  if (!story().not_started) story().not_started = what.empty() ? "not started: the exception does not say which TODO" : what;
 }
 
 double slowness() {
@@ -136,8 +144,14 @@ void fail(const std::string& what, const char* file, int line) {
     note_step(what.c_str(), true);
     std::lock_guard lock(story().mutex);
     if (story().seen.empty()) story().seen = seen;
+    if (!story().unmet) story().unmet.emplace(what, Place{file, line});
   }
   throw Unmet(what, {file, line});
+}
+
+void forget_failure() {
+  std::lock_guard lock(story().mutex);
+  story().unmet.reset();
 }
 
 void end_process(const std::string& last_line, int code) {
@@ -178,7 +192,7 @@ Background::~Background() {
   if (error_) {
     const std::string why = explain(error_);
     std::lock_guard lock(story().mutex);
-    if (story().stray_error.empty()) story().stray_error = why;
+    if (!story().stray_error) story().stray_error = why;
   }
 }
 
@@ -206,13 +220,14 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     story().steps = 0;
     story().last_step = "none yet";
     story().read = std::string(note) + ", " + handout;
-    story().not_started.clear();
-    story().stray_error.clear();
+    story().unmet.reset();
+    story().not_started.reset();
+    story().stray_error.reset();
     story().seen.clear();
     story().deadline = Clock::now() + std::chrono::seconds(bound_in_seconds());
     story().running = true;
   }
-  std::string failure;
+  std::optional<std::string> failure;
   begin_watch();
   try {
     body();
@@ -223,22 +238,26 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     failure = explain(std::current_exception());
   }
   std::string read;
-  const std::string broken = end_watch(failure.empty() && !::testing::Test::HasFailure() && !has_stray_error());
+  const std::string broken = end_watch(!failure && !::testing::Test::HasFailure() && nothing_failed_unseen());
   {
     std::lock_guard lock(story().mutex);
     story().running = false;
-    if (failure.empty()) failure = story().stray_error;
-    if (!broken.empty()) failure = broken + (failure.empty() ? "" : "\n" + failure);
+    if (!failure && story().unmet) {
+      place = story().unmet->place;
+      failure = std::string("story: ") + story().unmet->what();
+    }
+    if (!failure) failure = story().stray_error;
+    if (!broken.empty()) failure = broken + (failure ? "\n" + *failure : "");
     const std::string& seen = story().seen;
-    if (!failure.empty() && !seen.empty()) failure += "\n" + seen.substr(0, seen.size() - 1);
-    if (!story().not_started.empty()) {
+    if (failure && !seen.empty()) *failure += "\n" + seen.substr(0, seen.size() - 1);
+    if (story().not_started) {
       failure = story().not_started;  // whatever else went wrong comes from that
     } else {
       read = "\nstory: read: " + story().read;
     }
   }
-  if (!failure.empty()) {
-    ADD_FAILURE_AT(place.file, place.line) << failure << read;
+  if (failure) {
+    ADD_FAILURE_AT(place.file, place.line) << *failure << read;
   } else if (::testing::Test::HasFailure()) {
     print_line(read.substr(1));  // an EXPECT_ of the test failed
   }
