@@ -115,9 +115,10 @@ TEST(Verdicts, EndlessOutputIsBounded) {
   EXPECT_NE(result.output.find("bytes are left out here"), std::string::npos);
 }
 
-TEST(Verdicts, ATestThatDoesNotRunIsAGraderError) {
-  EXPECT_VERDICT("Fake.IsSkipped", grader_error);
-  EXPECT_VERDICT("Fake.HasNoSuchTest", grader_error);
+// The code under test can cause it, so it is not the fault of the grader.
+TEST(Verdicts, ATestThatDoesNotRunIsAFailure) {
+  EXPECT_VERDICT("Fake.IsSkipped", wrong);
+  EXPECT_VERDICT("Fake.HasNoSuchTest", crash);
 }
 
 TEST(Verdicts, AProgramThatIsMissingIsAGraderError) {
@@ -441,9 +442,13 @@ TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
   EXPECT_NE(check_assembler("\t.section\t.text.x,\"ax\",@progbits\nx:\t.long\t5\n"), "");
   EXPECT_EQ(check_assembler("\t.section\t.text.\xed\x95\x9c,\"axG\",@progbits,f,comdat\n\t.type\tan_object, @function\n\t.p2align 4,,10\n\tjmp .L2 # ; a remark\n"
                             "\t.section\t.rodata.str1.1,\"aMS\",@progbits,1\n.LC0:\n\t.string\t\"int 3; syscall\"\n"), "");
+  for (const std::string name : {".preinit_array", ".ctors", ".init", ".textual", ".interp", "mine"}) {
+    EXPECT_NE(check_assembler("\t.section\t" + name + ",\"aw\"\n"), "") << name;
+  }
+  EXPECT_EQ(check_assembler("\t.section\t.init_array,\"aw\"\n"), "");
   // What a label or the name of a section can bring along.
   for (const std::string text : {"\tmovl\ty\n\tSYSCALL\n", "\tmovl\ty; ret\n", "\t.incbin\t\"x\"\n", "f:\tint\t$0x80\n", "\t.text\n\t.byte\t15,5\n", "\tmovl syscall/**/\n",
-                                 "\t.section\ta@b,\"ax\",@progbits#,\"aw\"\n", "\t.section\t.a,\"ax\",@progbits\n\t.data\n\t.section\t.a\n\t.quad\t1\n"}) {
+                                 "\t.section\ta@b,\"ax\",@progbits#,\"aw\"\n", "\t.section\t.text.a,\"ax\",@progbits\n\t.data\n\t.section\t.text.a\n\t.quad\t1\n"}) {
     EXPECT_NE(check_assembler(text), "") << text;
   }
 }

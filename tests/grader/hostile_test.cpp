@@ -74,6 +74,9 @@ class Hostile : public testing::Test {
       const std::string name = one.at("name");
       EXPECT_EQ(one.at("earned"), name.find("right_one") != std::string::npos ? 100 : 0) << one.dump(1).substr(0, 2000);
       EXPECT_LT(one.dump().size(), 800'000u) << name;
+      for (const nlohmann::json& lab : one.at("labs")) {
+        for (const nlohmann::json& test : lab.value("tests", nlohmann::json::array())) EXPECT_NE(test.at("verdict"), "grader error") << name << test;
+      }
     }
   }
 

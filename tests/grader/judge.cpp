@@ -245,9 +245,9 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
     if (const auto why = line_after(test.output, "early exit: ")) return set(test, Verdict::crash, *why);
     return set(test, Verdict::crash, "the test program ended in the middle of the test: " + describe_end(ended));
   }
-  if (!one) return set(test, Verdict::grader_error, "the test program ran " + std::to_string(report->size()) + " tests, not this one");
+  if (!one) return set(test, Verdict::crash, "the test program did not run this test; its report has " + std::to_string(report->size()) + " other tests");
   if (report->front().failed) return set(test, Verdict::wrong, expected ? "expected" + *expected : "");
-  if (!report->front().ran) return set(test, Verdict::grader_error, "the test was skipped");
+  if (!report->front().ran) return set(test, Verdict::wrong, "the test was skipped");
   if (sanitized && find_mark(kAfterWrong, test)) return;
   set(test, Verdict::crash, "the test went well, but then its program ended with " + describe_end(ended));
 }

@@ -144,6 +144,11 @@ constexpr const char kDirectives[] =
     " .zero .skip .space .uleb128 .sleb128 ";
 constexpr const char kData[] =
     " .byte .2byte .4byte .8byte .value .short .hword .long .word .quad .xword .octa .float .double .string .ascii .asciz .zero .skip .space .uleb128 .sleb128 ";
+// The sections that compilers fill. A function in another one could run before the test program has secured its arguments
+// (.preinit_array), or the linker would interpret it (.interp).
+const char* const kSections[] = {".text", ".rodata", ".data", ".bss", ".tdata", ".tbss", ".init_array", ".fini_array", ".gcc_except_table", ".eh_frame", ".note.",
+                                 ".comment", ".debug_"};
+constexpr const char kWholeSections[] = " asan_globals .linker-options ";
 constexpr const char kSystemCalls[] = " syscall sysenter int svc ";
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -185,6 +190,14 @@ bool split_section(const std::string& line, std::string& name, std::string& flag
   const bool quoted = flags.size() >= 2 && flags.front() == '"' && flags.back() == '"';
   return !name.empty() && name.find_first_of("\"\\ \t@%#") == std::string::npos && (quoted || flags.empty()) &&
          flags.find('"', 1) + 1 >= flags.size() && rest.find_first_of("\"#") == std::string::npos;
+}
+
+// ".text" is the start of ".text._ZN3lab1fEv", but not of ".textual".
+bool is_compilers_section(const std::string& name) {
+  if (listed(kWholeSections, name)) return true;
+  return std::any_of(std::begin(kSections), std::end(kSections), [&](const std::string& start) {
+    return starts(name, start.c_str()) && (name.size() == start.size() || start.back() == '.' || start.back() == '_' || name[start.size()] == '.');
+  });
 }
 
 // Why this symbol, defined for everybody, is refused.
@@ -255,6 +268,7 @@ std::string check_assembler(const std::string& text) {
     if (first == ".section") {
       std::string name, flags;
       if (!split_section(line, name, flags)) return own;
+      if (!is_compilers_section(name)) return "the file uses the section '" + name + "'" + why;
       if (starts(name, ".text") || flags.find('x') != std::string::npos) code_sections.insert(name);
       in_code = code_sections.count(name) != 0;
     }

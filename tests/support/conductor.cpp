@@ -14,6 +14,7 @@
 #include "call_rules.h"
 #include "calls.h"
 #include "conducting.h"
+#include "start.h"
 #include "thread_end.h"
 
 #ifndef _WIN32
@@ -540,12 +541,12 @@ Shaker::Shaker(std::uint64_t seed) { shaking = seed + 1; }
 Shaker::~Shaker() { shaking = 0; }
 
 unsigned seeds_to_play(unsigned native) {
-  if (std::getenv("LAB_SEED") != nullptr) return 1;
+  if (start_setting("LAB_SEED") != nullptr) return 1;
   return slowness() > 1 ? std::max(1u, native / 5) : native;
 }
 
 void for_each_seed(unsigned native, const std::function<void(std::uint64_t)>& body) {
-  const char* const only = std::getenv("LAB_SEED");
+  const char* const only = start_setting("LAB_SEED");
   const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
   for (std::uint64_t seed = first; seed < first + seeds_to_play(native); ++seed) {
     begin_seed(seed);

@@ -1,10 +1,12 @@
 // main of every lab's tests: Winsock, and an explanation for every way in which a test can end the process.
 #include <cstdlib>
 #include <exception>
+#include <vector>
 
 #include "handles.h"
 #include "not_started.h"
 #include "seam.h"
+#include "start.h"
 #include "story.h"
 
 namespace {
@@ -33,9 +35,11 @@ void on_exit_call() {
 int main(int argc, char** argv) {
   std::set_terminate(&on_terminate);
   std::atexit(&on_exit_call);
-  ::testing::InitGoogleTest(&argc, argv);
+  std::vector<char*> arguments = test::start_arguments(argc, argv);
+  int count = static_cast<int>(arguments.size()) - 1;
+  ::testing::InitGoogleTest(&count, arguments.data());
   lab::WinsockSession winsock;
   test::install_seam();
-  if (const char* const file = std::getenv("LAB_TIMELINE")) test::record_timeline(file);
+  if (const char* const file = test::start_setting("LAB_TIMELINE")) test::record_timeline(file);
   return RUN_ALL_TESTS();
 }
