@@ -230,6 +230,65 @@ LAB_TEST(Encounter, LetsRightCodePass, "-", "tests/support/README.md") {
   });
 }
 
+// A helper thread that adds one whenever it is asked to, by the function that its callers use, too.
+class Helper {
+ public:
+  explicit Helper(std::function<void()> add) : add_(std::move(add)) {}
+  ~Helper() { ends_ = true; }
+  void add_and_wait() {
+    const int mine = ++asked_;
+    while (done_ < mine) std::this_thread::yield();
+  }
+
+ private:
+  void run() {
+    while (!ends_) {
+      if (done_ == asked_) {
+        std::this_thread::yield();
+        continue;
+      }
+      add_();
+      ++done_;
+    }
+  }
+  const std::function<void()> add_;
+  std::atomic<int> asked_{0}, done_{0};
+  std::atomic<bool> ends_{false};
+  Background thread_{"the helper", [this] { run(); }};  // last: it uses the others
+};
+
+// One thread waits for a helper that runs `add` on a number of its own, then runs it itself, while another one runs it.
+void add_after_a_helper(const std::function<void(std::atomic<int>&)>& add) {
+  std::atomic<int> number{0}, helped{0};
+  Helper helper([&] { add(helped); });
+  at_each_instruction({"an addition after a helper's", "another one", [&] { number = 0; },
+                       [&] {
+                         helper.add_and_wait();
+                         add(number);
+                       },
+                       [&] { add(number); }, [&] { check_equal("the number", number.load(), 2); }});
+}
+
+LAB_TEST(Encounter, AHelperStepsOverTheBreakpoint, "-", "tests/support/README.md") {
+  STEP("the helper runs the code in which the other thread is to be suspended");
+  add_after_a_helper([](std::atomic<int>& number) { ++number; });
+#if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+  STEP("the same with an addition in two steps: after the helper, the breakpoint is still there");
+  bool found = false;
+  try {
+    add_after_a_helper([](std::atomic<int>& number) { number = number + 1; });
+  } catch (const Unmet&) {
+    found = true;
+  }
+  check("the lost addition is found", found);
+#endif
+}
+
+LAB_TEST(Encounter, AThreadBeginsMeanwhile, "-", "tests/support/README.md") {
+  std::atomic<int> number{0};
+  check("there are some rounds", count_to_two(number, [&] { std::thread([&] { ++number; }).join(); }) > 3);
+}
+
 LAB_TEST(Encounter, WhatTheOtherThreadThrowsComes, "-", "tests/support/README.md") {
   bool came = false;
   try {
