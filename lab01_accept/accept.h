@@ -98,7 +98,7 @@ class AcceptEvents {
 //   accept -> make_client -> give it the socket and the peer -> insert -> on_client
 //                                                                 \-> full: close the socket, on_refused
 //
-// Another thread ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure is no error,
+// Another thread or an event ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure is no error,
 // and a connection that still comes in then is closed: once `stopping` is set, the loop calls nothing and returns.
 //
 // An error of accept is the fate of one connection, not of the server: WSAECONNRESET (the client left before we came),

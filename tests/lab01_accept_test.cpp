@@ -763,22 +763,28 @@ void check_no_problem(const Events& events) {
 // table, takes the client out, and runs a loop of its own.
 void stand_still_in_the_loop() {
   struct OneClient : lab::AcceptEvents {
+    explicit OneClient(lab::UniqueSocket& listening) : listener(listening) {}
     void on_client(const std::shared_ptr<Client>& client) override {
       stand_still_no_more();  // what follows is the end of the loop
       came = client;
-      stopping = true;
+      end_loop();
     }
-    void on_refused(const lab::PeerAddress&) override { stopping = true; }
+    void on_refused(const lab::PeerAddress&) override { end_loop(); }
     void on_error(int) override {}
+    void end_loop() {
+      stopping = true;
+      listener.close();
+    }
+    lab::UniqueSocket& listener;
     std::shared_ptr<Client> came;
     std::atomic<bool> stopping{false};
   };
   struct Door {
-    Door() : listener(lab::open_listener(0)), port(ntohs(name_of(listener).sin_port)) {}
     void prepare(const char* from) {
+      listener = lab::open_listener(0);
       table.emplace(1);
-      events.emplace();
-      peer.emplace(port, from);
+      events.emplace(listener);
+      peer.emplace(ntohs(name_of(listener).sin_port), from);
     }
     void look() {
       check("on_client got a client", events->came != nullptr && events->came->id == 1);
@@ -788,7 +794,6 @@ void stand_still_in_the_loop() {
     }
     void run() { lab::accept_loop(listener, events->stopping, *table, *events); }
     lab::UniqueSocket listener;
-    std::uint16_t port;
     std::optional<ClientTable> table;
     std::optional<OneClient> events;
     std::optional<TestClient> peer;
