@@ -284,9 +284,14 @@ LAB_TEST(Encounter, AHelperStepsOverTheBreakpoint, "-", "tests/support/README.md
 #endif
 }
 
-LAB_TEST(Encounter, AThreadBeginsMeanwhile, "-", "tests/support/README.md") {
+LAB_TEST(Encounter, ThreadsBeginMeanwhile, "-", "tests/support/README.md") {
   std::atomic<int> number{0};
-  check("there are some rounds", count_to_two(number, [&] { std::thread([&] { ++number; }).join(); }) > 3);
+  const auto add_on_two_threads = [&] {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) threads.emplace_back([&, i] { number += i; });
+    for (std::thread& thread : threads) thread.join();
+  };
+  check("there are some rounds", count_to_two(number, add_on_two_threads) > 3);
 }
 
 LAB_TEST(Encounter, WhatTheOtherThreadThrowsComes, "-", "tests/support/README.md") {

@@ -462,7 +462,7 @@ extern "C" int sched_yield() {
 // blocked ends the process; the new thread would inherit the trap flag, too.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) noexcept {
   static const auto real = reinterpret_cast<decltype(&pthread_create)>(::dlsym(RTLD_NEXT, "pthread_create"));
-  const bool steps = (__builtin_ia32_readeflags_u64() & test::kTrapFlag) != 0;
+  const bool steps = test::the_round != nullptr && test::the_round->way != nullptr;
   if (steps) test::set_trap_flag(false);
   const int error = real(thread, attributes, start, argument);
   if (steps) test::set_trap_flag(true);
