@@ -344,13 +344,16 @@ HandedPacket Conductor::State::take_ready(std::size_t index) {
 
 // Nobody can go on but threads that seem to wait for a lock. Nobody holds it, then: they come soon. True when one did.
 bool Conductor::State::wait_for_the_blocked(std::unique_lock<std::mutex>& lock) {
-  // A mutex can be let go of without a word: by a wait for a condition.
-  bool again = false;
+  // A mutex can be unlocked unseen: by a wait for a condition, or by a helper thread that makes no call of its own.
+  constexpr int kAtOnce = 3, kMost = 1000;  // tries to lock it; the later ones a moment apart
+  bool again = false, soon = false;
   for (Actor& actor : actors) {
-    if (actor.at != Actor::At::locked_out || actor.tries++ >= 3) continue;
+    if (actor.at != Actor::At::locked_out || actor.tries >= kMost) continue;
+    soon = soon || ++actor.tries <= kAtOnce;
     actor.at = Actor::At::stopped;
     again = true;
   }
+  if (again && !soon) still.wait_for(lock, 10 * kLook);
   if (again) return true;
   const auto waits = [](const Actor& actor) { return actor.at == Actor::At::running; };
   const auto count = std::count_if(actors.begin(), actors.end(), waits);
