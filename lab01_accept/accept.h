@@ -40,7 +40,8 @@ struct Client {
 // All clients that are connected, by id.
 //
 // Threads: any thread may call any function at any time. What protects the table is your choice; `State` is yours:
-// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need.
+// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need. A thread that the table starts
+// ends with the table at the latest; one that another function starts ends before that function returns.
 class ClientTable {
  public:
   // An empty table for at most `max_clients` clients.
