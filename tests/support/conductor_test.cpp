@@ -191,6 +191,29 @@ LAB_TEST(Conductor, WhatIsNotHandedOutStaysForLater, "-", "tests/support/README.
   ::CloseHandle(port);
 }
 
+LAB_TEST(Conductor, WaitsForALockOfAHelperThread, "-", "tests/support/README.md") {
+  std::mutex mutex;
+  std::atomic<bool> held{false}, asked{false}, got{false};
+  STEP("a helper thread, which makes no call, holds a mutex for a while");
+  Background helper("the helper", [&] {
+    std::lock_guard lock(mutex);
+    held = true;
+    eventually([&] { return asked.load(); });
+    eventually([&] { return got.load(); }, std::chrono::milliseconds(30));
+  });
+  check_eventually("the helper holds the mutex", [&] { return held.load(); });
+  STEP("a thread of the code under test locks it, too");
+  Conductor conductor(1);
+  conductor.call("a thread that locks", [&] {
+    yield_point("before the lock");
+    asked = true;
+    std::lock_guard lock(mutex);
+    got = true;
+  });
+  conductor.play();
+  check("it has the mutex in the end", got);
+}
+
 // Two threads count to two, in the way that is given.
 int count_to_two(std::atomic<int>& number, const std::function<void()>& add_one) {
   return at_each_instruction({"an addition", "another one", [&] { number = 0; }, add_one, add_one,
