@@ -1023,6 +1023,7 @@ LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
          (policy == PoolPolicy::bounded ? "bounded pool of 24" : "growing pool that begins with 1"));
     const auto connection = std::make_shared<lab::Connection>();
     std::atomic<std::size_t> out{0}, most_out{0}, acquired{0}, nulls{0};
+    const Crowd crowd(1);  // fewer rounds for a pool whose calls switch threads
     on_threads("a thread that acquires and releases", kThreads, [&](unsigned me) {
       std::minstd_rand random(me + 77);
       struct Held {
@@ -1031,8 +1032,10 @@ LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
       };
       std::vector<Held> held;
       const std::size_t count = rounds(20000);
-      for (std::size_t i = 0; i < count || !held.empty(); ++i) {
-        if (i < count && held.size() < kHeld && random() % 2 == 0) {
+      bool more = true;
+      for (std::size_t i = 0; more || !held.empty(); ++i) {
+        if (more && i % 64 == 0) more = i < count && crowd.goes_on();
+        if (more && held.size() < kHeld && random() % 2 == 0) {
           const OpKind kind = random() % 2 == 0 ? OpKind::recv : OpKind::send;
           OverlappedEx* const op = pool.acquire(kind);
           if (op == nullptr) {

@@ -23,6 +23,7 @@ struct Request {
   PoolStats stats{};
   Request* next = nullptr;
   bool answered = false;
+  std::condition_variable done{};  // for the caller
 };
 
 }  // namespace
@@ -35,19 +36,19 @@ struct OperationPool::State {
     std::unique_lock lock(mutex);
     (first == nullptr ? first : last->next) = &request;
     last = &request;
-    changed.notify_all();
-    changed.wait(lock, [&] { return request.answered; });
+    came.notify_one();
+    request.done.wait(lock, [&] { return request.answered; });
   }
 
   void live(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
-    while (changed.wait(lock, stop, [this] { return first != nullptr; })) {
+    while (came.wait(lock, stop, [this] { return first != nullptr; })) {
       Request& request = *std::exchange(first, first->next);
       lock.unlock();
       answer(request);
       lock.lock();
       request.answered = true;
-      changed.notify_all();
+      request.done.notify_one();  // under the lock: the request is on the caller's stack
     }
   }
 
@@ -105,7 +106,7 @@ struct OperationPool::State {
   }
 
   std::mutex mutex;  // protects the list of requests
-  std::condition_variable_any changed;
+  std::condition_variable_any came;  // for the actor
   Request* first = nullptr;
   Request* last = nullptr;
   // The others are used by the actor only.
