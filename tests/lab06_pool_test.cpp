@@ -558,6 +558,18 @@ struct TwoAtThePool {
       }
     }, [this] { check_acquired(1); });
   }
+  // All are out, and one comes back: one of the two threads gets it, even if the other one is refused meanwhile.
+  void acquire_what_comes_back() {
+    const auto one_of_them = [this] { check_equal("how many operations the two threads got", one_got.ops.size() + other_got.ops.size(), 1); };
+    play("acquire", "release, then acquire", [this] { acquire(one_got); }, [this] {
+      release_first();
+      acquire(other_got);
+    }, one_of_them);
+    play("release, then acquire", "acquire", [this] {
+      release_first();
+      acquire(one_got);
+    }, [this] { acquire(other_got); }, one_of_them);
+  }
   // Two are taken, and the first one comes back: what a thread has seen in a list before is there again, and wrong.
   void acquire_while_one_comes_back() {
     play("acquire", "acquire twice, and release of the first", [this] { acquire(one_got); }, [this] {
@@ -911,6 +923,9 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
   TwoAtThePool(3, PoolPolicy::bounded, 2).acquire_and_acquire(1);
   STEP("there is none");
   TwoAtThePool(2, PoolPolicy::bounded, 2).acquire_and_acquire(0);
+  STEP("there is none, but one comes back");
+  TwoAtThePool(1, PoolPolicy::bounded, 1).acquire_what_comes_back();
+  TwoAtThePool(3, PoolPolicy::bounded, 3).acquire_what_comes_back();
   STEP("the pool has to grow");
   TwoAtThePool(2, PoolPolicy::growing, 2).acquire_and_acquire(2);
   TwoAtThePool(1, PoolPolicy::growing, 1).acquire_and_acquire(2);
