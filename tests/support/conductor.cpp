@@ -358,7 +358,11 @@ bool Conductor::State::wait_for_the_blocked(std::unique_lock<std::mutex>& lock) 
   const auto waits = [](const Actor& actor) { return actor.at == Actor::At::running; };
   const auto count = std::count_if(actors.begin(), actors.end(), waits);
   if (count == 0) return false;
-  return still.wait_for(lock, patience() / 5, [&] { return std::count_if(actors.begin(), actors.end(), waits) < count; });
+  // They may wait for a helper thread, which comes to its first call now.
+  const auto stopped = [](const Actor& actor) { return actor.at == Actor::At::stopped; };
+  return still.wait_for(lock, patience() / 5, [&] {
+    return std::any_of(actors.begin(), actors.end(), stopped) || std::count_if(actors.begin(), actors.end(), waits) < count;
+  });
 }
 
 // Who goes on. With an even seed anybody may, each time. With an odd one it is always the same, until chance sends it

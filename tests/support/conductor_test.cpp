@@ -214,6 +214,23 @@ LAB_TEST(Conductor, WaitsForALockOfAHelperThread, "-", "tests/support/README.md"
   check("it has the mutex in the end", got);
 }
 
+LAB_TEST(Conductor, WaitsForAHelperThatBegins, "-", "tests/support/README.md") {
+  bool ended = false;
+  STEP("a thread of the code under test starts a helper and waits for it; the helper comes to its first call late");
+  Conductor conductor(1);
+  conductor.call("a thread that starts a helper", [&] {
+    yield_point("before the helper");
+    std::thread helper([&] {
+      eventually([] { return false; }, std::chrono::milliseconds(30));
+      yield_point("in the helper");
+    });
+    helper.join();
+    ended = true;
+  });
+  conductor.play();
+  check("the thread that waits for the helper has ended", ended);
+}
+
 // Two threads count to two, in the way that is given.
 int count_to_two(std::atomic<int>& number, const std::function<void()>& add_one) {
   return at_each_instruction({"an addition", "another one", [&] { number = 0; }, add_one, add_one,
