@@ -40,7 +40,8 @@ struct Client {
 // All clients that are connected, by id.
 //
 // Threads: any thread may call any function at any time. What protects the table is your choice; `State` is yours:
-// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need.
+// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need. A thread that the table starts
+// ends with the table at the latest; one that another function starts ends before that function returns.
 class ClientTable {
  public:
   // An empty table for at most `max_clients` clients.
@@ -98,7 +99,7 @@ class AcceptEvents {
 //   accept -> make_client -> give it the socket and the peer -> insert -> on_client
 //                                                                 \-> full: close the socket, on_refused
 //
-// Another thread ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure is no error,
+// Another thread or an event ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure is no error,
 // and a connection that still comes in then is closed: once `stopping` is set, the loop calls nothing and returns.
 //
 // An error of accept is the fate of one connection, not of the server: WSAECONNRESET (the client left before we came),

@@ -1,6 +1,7 @@
 // Lab 03: the extended OVERLAPPED, its receive and its sends. (Notes N7, N8, N9, N11, N12, N13)
 //
-// You write overlapped_ex.cpp. The functions below are its contract.
+// You write overlapped_ex.cpp. The functions below are its contract. A thread that one of them starts ends before it
+// returns.
 #pragma once
 
 #include <atomic>

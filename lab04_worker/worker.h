@@ -72,7 +72,8 @@ bool send_bytes(Server& server, const std::shared_ptr<Connection>& connection, c
 void handle_completion(Server& server, OverlappedEx* op, bool ok, DWORD bytes);
 
 // One worker thread: takes packets out of the port until it gets the quit packet. It sleeps while there is none. What it
-// has taken out before the quit packet is handled first.
+// has taken out before the quit packet is handled first. Each worker that is free waits in the call itself, not at a lock
+// of yours: the port decides which one gets the next packet (N1).
 //
 // GetQueuedCompletionStatus has four outcomes:
 //   TRUE,  OVERLAPPED set    an operation succeeded                       -> handle_completion

@@ -256,16 +256,28 @@ struct TwoAtTheTable {
       check("a refused client has no id", one_took || mine->id == 0);
     });
   }
+  // An id that a refused client did not get must not be taken back when later ones have been given.
+  void check_the_next_id() {
+    const ClientId last = table->snapshot().back()->id;
+    check("erase takes out the first one", table->erase(table->snapshot().front()->id));
+    const ClientId next = inserted(*table)->id;
+    check("the next client gets a new id, above " + to_text(last) + "; it got " + to_text(next), next > last);
+  }
   // In a full table, one is refused, or gets the place of one who leaves. The other one takes a client out and puts the next
   // one in: of the two, one gets in.
   void insert_in_vain() {
-    play("insert in a full table", "erase and insert", [this] { one_took = table->insert(mine); }, [this] {
+    const auto insert = [this] { one_took = table->insert(mine); };
+    const auto erase_and_insert = [this] {
       check("erase takes it out", table->erase(inside[0]->id));
       other_took = table->insert(theirs);
-    }, [this] {
+    };
+    const auto look = [this] {
       check_equal("how many of the two got the place that was made", one_took + other_took, 1);
       check_equal("the size of the table", table->size(), max_clients);
-    });
+      check_the_next_id();
+    };
+    play("insert in a full table", "erase and insert", insert, erase_and_insert, look);
+    play("erase and insert", "insert in a full table", erase_and_insert, insert, look);
     std::size_t most = 0;
     play("insert in a full table", "size and snapshot", [this] { one_took = table->insert(mine); }, [&] {
       most = table->size();
@@ -763,22 +775,28 @@ void check_no_problem(const Events& events) {
 // table, takes the client out, and runs a loop of its own.
 void stand_still_in_the_loop() {
   struct OneClient : lab::AcceptEvents {
+    explicit OneClient(lab::UniqueSocket& listening) : listener(listening) {}
     void on_client(const std::shared_ptr<Client>& client) override {
       stand_still_no_more();  // what follows is the end of the loop
       came = client;
-      stopping = true;
+      end_loop();
     }
-    void on_refused(const lab::PeerAddress&) override { stopping = true; }
+    void on_refused(const lab::PeerAddress&) override { end_loop(); }
     void on_error(int) override {}
+    void end_loop() {
+      stopping = true;
+      listener.close();
+    }
+    lab::UniqueSocket& listener;
     std::shared_ptr<Client> came;
     std::atomic<bool> stopping{false};
   };
   struct Door {
-    Door() : listener(lab::open_listener(0)), port(ntohs(name_of(listener).sin_port)) {}
     void prepare(const char* from) {
+      listener = lab::open_listener(0);
       table.emplace(1);
-      events.emplace();
-      peer.emplace(port, from);
+      events.emplace(listener);
+      peer.emplace(ntohs(name_of(listener).sin_port), from);
     }
     void look() {
       check("on_client got a client", events->came != nullptr && events->came->id == 1);
@@ -788,7 +806,6 @@ void stand_still_in_the_loop() {
     }
     void run() { lab::accept_loop(listener, events->stopping, *table, *events); }
     lab::UniqueSocket listener;
-    std::uint16_t port;
     std::optional<ClientTable> table;
     std::optional<OneClient> events;
     std::optional<TestClient> peer;

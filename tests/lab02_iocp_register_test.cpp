@@ -689,10 +689,12 @@ LAB_TEST(Lab02, SeedsOfACompletionBeforeTheReturn, "N2, N4, N6", kRegister) {
         ~GiveUp() { completions.give_up(); }
       } give_up{completions};
       conductor.call("the completion thread", [&] { completions.take_all(); });
-      for (unsigned i = 0; i < 2; ++i) {
-        conductor.call("register_client", [&, i] {
+      conductor.call("the accept thread", [&] {
+        for (unsigned i = 0; i < 2; ++i) {
           registered[i] = lab::register_client(room.port.get(), table, pairs[i].client, first_recv) ? 1 : 0;
-        });
+        }
+      });
+      for (unsigned i = 0; i < 2; ++i) {
         conductor.act(i, [&pairs, i] { pairs[i].peer.send(", server"); });
         conductor.act(i, [&pairs, i] { pairs[i].peer.half_close(); });
       }

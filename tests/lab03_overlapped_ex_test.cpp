@@ -4,6 +4,7 @@
 // what is posted and what is not.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -30,8 +31,8 @@ using lab::OverlappedEx;
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // once they are inlined, GCC takes free() below for a mistake
 #endif
 
-// How many blocks this thread has from `new` and has not given to `delete`.
-static thread_local long blocks_of_new = 0;
+// How many blocks of `new` have not been given to `delete`, by any thread: a helper thread of the code under test may free.
+static std::atomic<long> blocks_of_new{0};
 // From now on this thread finds no memory for an operation.
 static thread_local bool no_memory = false;
 // Looked at when this thread gives the block to `delete`.
@@ -42,11 +43,11 @@ static thread_local std::size_t in_use_at_delete = 0;
 void* operator new(std::size_t size) {
   void* block = no_memory && size >= lab::kBufferSize ? nullptr : std::malloc(size != 0 ? size : 1);
   if (block == nullptr) throw std::bad_alloc();
-  ++blocks_of_new;
+  blocks_of_new.fetch_add(1, std::memory_order_relaxed);  // puts no threads in order for ThreadSanitizer
   return block;
 }
 static void delete_block(void* block) {
-  if (block != nullptr) --blocks_of_new;
+  if (block != nullptr) blocks_of_new.fetch_sub(1, std::memory_order_relaxed);
   if (block != nullptr && block == watched_block) in_use_at_delete = watched_operations->in_use();
   std::free(block);
 }
@@ -1025,6 +1026,7 @@ namespace {
 class OneOperation : public lab::OperationSource {
  public:
   OverlappedEx* acquire(OpKind kind) override {
+    op_.overlapped = {};
     op_.kind = kind;
     op_.wsabuf = {static_cast<ULONG>(lab::kBufferSize), op_.buffer};
     return &op_;

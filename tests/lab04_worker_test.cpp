@@ -1087,6 +1087,7 @@ LAB_TEST(Lab04, CallsThatFailCostOneClient, "N9, N14, N19", "lab04_worker/README
   STEP("a send completes short");
   {
     Guest guest = server.enter();
+    check_eventually("every send has completed, so the next one is this client's", [&] { return server.in_use() == 2; });
     faults.shorten_next_send(3);
     guest.client.send("to be sent back");
     check_same_bytes("what the client gets before its end", guest.client.receive_until_end(), "to be sent back");

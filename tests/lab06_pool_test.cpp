@@ -558,6 +558,18 @@ struct TwoAtThePool {
       }
     }, [this] { check_acquired(1); });
   }
+  // All are out, and one comes back: one of the two threads gets it, even if the other one is refused meanwhile.
+  void acquire_what_comes_back() {
+    const auto one_of_them = [this] { check_equal("how many operations the two threads got", one_got.ops.size() + other_got.ops.size(), 1); };
+    play("acquire", "release, then acquire", [this] { acquire(one_got); }, [this] {
+      release_first();
+      acquire(other_got);
+    }, one_of_them);
+    play("release, then acquire", "acquire", [this] {
+      release_first();
+      acquire(one_got);
+    }, [this] { acquire(other_got); }, one_of_them);
+  }
   // Two are taken, and the first one comes back: what a thread has seen in a list before is there again, and wrong.
   void acquire_while_one_comes_back() {
     play("acquire", "acquire twice, and release of the first", [this] { acquire(one_got); }, [this] {
@@ -911,6 +923,9 @@ LAB_TEST(Lab06, AFreeOperationIsAlwaysFound, "N10", kStep3) {
   TwoAtThePool(3, PoolPolicy::bounded, 2).acquire_and_acquire(1);
   STEP("there is none");
   TwoAtThePool(2, PoolPolicy::bounded, 2).acquire_and_acquire(0);
+  STEP("there is none, but one comes back");
+  TwoAtThePool(1, PoolPolicy::bounded, 1).acquire_what_comes_back();
+  TwoAtThePool(3, PoolPolicy::bounded, 3).acquire_what_comes_back();
   STEP("the pool has to grow");
   TwoAtThePool(2, PoolPolicy::growing, 2).acquire_and_acquire(2);
   TwoAtThePool(1, PoolPolicy::growing, 1).acquire_and_acquire(2);
@@ -1023,6 +1038,7 @@ LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
          (policy == PoolPolicy::bounded ? "bounded pool of 24" : "growing pool that begins with 1"));
     const auto connection = std::make_shared<lab::Connection>();
     std::atomic<std::size_t> out{0}, most_out{0}, acquired{0}, nulls{0};
+    const Crowd crowd(1);  // fewer rounds for a pool whose calls switch threads
     on_threads("a thread that acquires and releases", kThreads, [&](unsigned me) {
       std::minstd_rand random(me + 77);
       struct Held {
@@ -1031,8 +1047,10 @@ LAB_TEST(Lab06, FourThreadsComeAndGo, "N10", kStep4) {
       };
       std::vector<Held> held;
       const std::size_t count = rounds(20000);
-      for (std::size_t i = 0; i < count || !held.empty(); ++i) {
-        if (i < count && held.size() < kHeld && random() % 2 == 0) {
+      bool more = true;
+      for (std::size_t i = 0; more || !held.empty(); ++i) {
+        if (more && i % 64 == 0) more = i < count && crowd.goes_on();
+        if (more && held.size() < kHeld && random() % 2 == 0) {
           const OpKind kind = random() % 2 == 0 ? OpKind::recv : OpKind::send;
           OverlappedEx* const op = pool.acquire(kind);
           if (op == nullptr) {

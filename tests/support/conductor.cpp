@@ -345,18 +345,25 @@ HandedPacket Conductor::State::take_ready(std::size_t index) {
 
 // Nobody can go on but threads that seem to wait for a lock. Nobody holds it, then: they come soon. True when one did.
 bool Conductor::State::wait_for_the_blocked(std::unique_lock<std::mutex>& lock) {
-  // A mutex can be let go of without a word: by a wait for a condition.
-  bool again = false;
+  // A mutex can be unlocked unseen: by a wait for a condition, or by a helper thread that makes no call of its own.
+  constexpr int kAtOnce = 3, kMost = 1000;  // tries to lock it; the later ones a moment apart
+  bool again = false, soon = false;
   for (Actor& actor : actors) {
-    if (actor.at != Actor::At::locked_out || actor.tries++ >= 3) continue;
+    if (actor.at != Actor::At::locked_out || actor.tries >= kMost) continue;
+    soon = soon || ++actor.tries <= kAtOnce;
     actor.at = Actor::At::stopped;
     again = true;
   }
+  if (again && !soon) still.wait_for(lock, 10 * kLook);
   if (again) return true;
   const auto waits = [](const Actor& actor) { return actor.at == Actor::At::running; };
   const auto count = std::count_if(actors.begin(), actors.end(), waits);
   if (count == 0) return false;
-  return still.wait_for(lock, patience() / 5, [&] { return std::count_if(actors.begin(), actors.end(), waits) < count; });
+  // They may wait for a helper thread, which comes to its first call now.
+  const auto stopped = [](const Actor& actor) { return actor.at == Actor::At::stopped; };
+  return still.wait_for(lock, patience() / 5, [&] {
+    return std::any_of(actors.begin(), actors.end(), stopped) || std::count_if(actors.begin(), actors.end(), waits) < count;
+  });
 }
 
 // Who goes on. With an even seed anybody may, each time. With an odd one it is always the same, until chance sends it
@@ -549,6 +556,7 @@ void for_each_seed(unsigned native, const std::function<void(std::uint64_t)>& bo
   const char* const only = start_setting("LAB_SEED");
   const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
   for (std::uint64_t seed = first; seed < first + seeds_to_play(native); ++seed) {
+    if (seed > first && time_left() < 2 * patience()) break;  // a busy machine, or a right program that is slow
     begin_seed(seed);
     body(seed);
   }

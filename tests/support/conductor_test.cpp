@@ -192,6 +192,46 @@ LAB_TEST(Conductor, WhatIsNotHandedOutStaysForLater, "-", "tests/support/README.
   ::CloseHandle(port);
 }
 
+LAB_TEST(Conductor, WaitsForALockOfAHelperThread, "-", "tests/support/README.md") {
+  std::mutex mutex;
+  std::atomic<bool> held{false}, asked{false}, got{false};
+  STEP("a helper thread, which makes no call, holds a mutex for a while");
+  Background helper("the helper", [&] {
+    std::lock_guard lock(mutex);
+    held = true;
+    eventually([&] { return asked.load(); });
+    eventually([&] { return got.load(); }, std::chrono::milliseconds(30));
+  });
+  check_eventually("the helper holds the mutex", [&] { return held.load(); });
+  STEP("a thread of the code under test locks it, too");
+  Conductor conductor(1);
+  conductor.call("a thread that locks", [&] {
+    yield_point("before the lock");
+    asked = true;
+    std::lock_guard lock(mutex);
+    got = true;
+  });
+  conductor.play();
+  check("it has the mutex in the end", got);
+}
+
+LAB_TEST(Conductor, WaitsForAHelperThatBegins, "-", "tests/support/README.md") {
+  bool ended = false;
+  STEP("a thread of the code under test starts a helper and waits for it; the helper comes to its first call late");
+  Conductor conductor(1);
+  conductor.call("a thread that starts a helper", [&] {
+    yield_point("before the helper");
+    std::thread helper([&] {
+      eventually([] { return false; }, std::chrono::milliseconds(30));
+      yield_point("in the helper");
+    });
+    helper.join();
+    ended = true;
+  });
+  conductor.play();
+  check("the thread that waits for the helper has ended", ended);
+}
+
 // Two threads count to two, in the way that is given.
 int count_to_two(std::atomic<int>& number, const std::function<void()>& add_one) {
   return at_each_instruction({"an addition", "another one", [&] { number = 0; }, add_one, add_one,
@@ -230,6 +270,70 @@ LAB_TEST(Encounter, LetsRightCodePass, "-", "tests/support/README.md") {
     number = number + 1;
     taken.clear();
   });
+}
+
+// A helper thread that adds one whenever it is asked to, by the function that its callers use, too.
+class Helper {
+ public:
+  explicit Helper(std::function<void()> add) : add_(std::move(add)) {}
+  ~Helper() { ends_ = true; }
+  void add_and_wait() {
+    const int mine = ++asked_;
+    while (done_ < mine) std::this_thread::yield();
+  }
+
+ private:
+  void run() {
+    while (!ends_) {
+      if (done_ == asked_) {
+        std::this_thread::yield();
+        continue;
+      }
+      add_();
+      ++done_;
+    }
+  }
+  const std::function<void()> add_;
+  std::atomic<int> asked_{0}, done_{0};
+  std::atomic<bool> ends_{false};
+  Background thread_{"the helper", [this] { run(); }};  // last: it uses the others
+};
+
+// One thread waits for a helper that runs `add` on a number of its own, then runs it itself, while another one runs it.
+void add_after_a_helper(const std::function<void(std::atomic<int>&)>& add) {
+  std::atomic<int> number{0}, helped{0};
+  Helper helper([&] { add(helped); });
+  at_each_instruction({"an addition after a helper's", "another one", [&] { number = 0; },
+                       [&] {
+                         helper.add_and_wait();
+                         add(number);
+                       },
+                       [&] { add(number); }, [&] { check_equal("the number", number.load(), 2); }});
+}
+
+LAB_TEST(Encounter, AHelperStepsOverTheBreakpoint, "-", "tests/support/README.md") {
+  STEP("the helper runs the code in which the other thread is to be suspended");
+  add_after_a_helper([](std::atomic<int>& number) { ++number; });
+#if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+  STEP("the same with an addition in two steps: after the helper, the breakpoint is still there");
+  bool found = false;
+  try {
+    add_after_a_helper([](std::atomic<int>& number) { number = number + 1; });
+  } catch (const Unmet&) {
+    found = true;
+  }
+  check("the lost addition is found", found);
+#endif
+}
+
+LAB_TEST(Encounter, ThreadsBeginMeanwhile, "-", "tests/support/README.md") {
+  std::atomic<int> number{0};
+  const auto add_on_two_threads = [&] {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) threads.emplace_back([&, i] { number += i; });
+    for (std::thread& thread : threads) thread.join();
+  };
+  check("there are some rounds", count_to_two(number, add_on_two_threads) > 3);
 }
 
 LAB_TEST(Encounter, WhatTheOtherThreadThrowsComes, "-", "tests/support/README.md") {

@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -156,29 +157,66 @@ struct Round {
   std::vector<std::uintptr_t>* way = nullptr;  // notes each instruction here; it does not grow
   Instruction stop;                            // or stands still here
   int visits = 0;
-  bool steps_over = false;
   bool stood_still = false;
   Other* other = nullptr;
 };
 thread_local Round* the_round = nullptr;
 
-// The one breakpoint: an instruction that makes the processor stop stands in the place of the first byte. Only the thread
-// that runs `one` sets and removes it, and it is there only while that one runs alone.
-std::uintptr_t breakpoint = 0;
-unsigned char byte_below = 0;
+// The one breakpoint: an instruction that stops the processor replaces the first byte of another one. It is meant for the
+// thread that runs `one`. A helper thread of the code under test may execute the same code meanwhile; it steps over: the
+// original byte is back for one instruction. All of this may run in signal handlers.
+class Breakpoint {
+ public:
+  void set(std::uintptr_t address) {
+    const Guard guard(*this);
+    byte_below_ = byte(address);
+    address_ = address;
+    update();
+  }
+  void remove() {
+    const Guard guard(*this);
+    if (address_ != 0) byte(address_) = byte_below_;
+    address_ = 0;
+  }
+  // This thread stopped at this address. Returns whether the breakpoint is there: it is removed until end_step.
+  bool begin_step(std::uintptr_t address) {
+    const Guard guard(*this);
+    if (address_ == 0 || address_ != address) return false;
+    ++stepping_;
+    update();
+    return true;
+  }
+  void end_step() {
+    const Guard guard(*this);
+    --stepping_;
+    update();
+  }
+  bool is_at(std::uintptr_t address) {
+    const Guard guard(*this);
+    return address_ != 0 && address_ == address;
+  }
 
-constexpr unsigned char kBreak = 0xCC;
+ private:
+  struct Guard {
+    explicit Guard(Breakpoint& of) : lock(of.lock_) {
+      while (lock.test_and_set()) ::syscall(SYS_sched_yield);
+    }
+    ~Guard() { lock.clear(); }
+    std::atomic_flag& lock;
+  };
+  static volatile unsigned char& byte(std::uintptr_t address) { return *reinterpret_cast<volatile unsigned char*>(address); }
+  void update() {
+    constexpr unsigned char kBreak = 0xCC;
+    if (address_ != 0) byte(address_) = stepping_ == 0 ? kBreak : byte_below_;
+  }
 
-void set_breakpoint(std::uintptr_t address) {
-  auto* const byte = reinterpret_cast<volatile unsigned char*>(address);
-  byte_below = *byte;
-  breakpoint = address;
-  *byte = kBreak;
-}
-void remove_breakpoint() {
-  if (breakpoint != 0) *reinterpret_cast<volatile unsigned char*>(breakpoint) = byte_below;
-  breakpoint = 0;
-}
+  std::atomic_flag lock_;  // protects the others
+  std::uintptr_t address_ = 0;
+  unsigned char byte_below_ = 0;
+  int stepping_ = 0;  // threads that step over it
+};
+Breakpoint breakpoint;
+thread_local bool steps_over = false;
 
 constexpr long long kTrapFlag = 0x100;  // while it is set, the kernel sends SIGTRAP after each instruction
 
@@ -229,28 +267,27 @@ void on_trap(int, siginfo_t*, void* context) {
   greg_t* const registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto here = static_cast<std::uintptr_t>(registers[REG_RIP]);
   Round* const round = the_round;
-  if (round == nullptr) {  // another thread is at the breakpoint: it tries again, until the breakpoint has gone
-    registers[REG_RIP] -= 1;
-  } else if (round->way != nullptr) {
+  if (round != nullptr && round->way != nullptr) {
     std::vector<std::uintptr_t>& way = *round->way;
     const bool repeats = !way.empty() && way.back() == here;
     const bool is_the_harness = Unwatched::here() || OutOfSight::here();
     if (is_of_this_program(here) && !is_the_harness && !repeats && way.size() < way.capacity()) way.push_back(here);
-  } else if (std::exchange(round->steps_over, false)) {
-    set_breakpoint(round->stop.address);
+  } else if (std::exchange(steps_over, false)) {
     registers[REG_EFL] &= ~kTrapFlag;
-  } else if (breakpoint != 0 && here == breakpoint + 1) {
-    registers[REG_RIP] = static_cast<greg_t>(breakpoint);
-    remove_breakpoint();
-    if (++round->visits < round->stop.visit) {
-      round->steps_over = true;
+    breakpoint.end_step();
+  } else {
+    const std::uintptr_t stop = here - 1;  // the breakpoint is one byte long
+    registers[REG_RIP] = static_cast<greg_t>(stop);
+    if (round != nullptr && breakpoint.is_at(stop) && ++round->visits == round->stop.visit) {
+      breakpoint.remove();
+      round->stood_still = true;
+      const int error = errno;
+      stand_still(*round->other);
+      errno = error;
+    } else if (breakpoint.begin_step(stop)) {
+      steps_over = true;
       registers[REG_EFL] |= kTrapFlag;
-      return;
-    }
-    round->stood_still = true;
-    const int error = errno;
-    stand_still(*round->other);
-    errno = error;
+    }  // otherwise another thread removed it meanwhile
   }
 }
 
@@ -326,7 +363,7 @@ bool play(const Encounter& encounter, Round round) {
   encounter.prepare();
   try {
     the_round = &round;
-    set_breakpoint(round.stop.address);
+    breakpoint.set(round.stop.address);
     encounter.one();
     stand_still_no_more();
     if (!round.stood_still) round.other->send();
@@ -363,11 +400,14 @@ void play_in_turns(const Encounter& encounter, Other& other) {
   encounter.look();
 }
 
+// For more rounds, and for what the test does after them.
+bool there_is_time() { return time_left() > 2 * patience(); }
+
 // Both begin at the same moment, or one of them some steps later.
 int play_by_chance(const Encounter& encounter, Other& other) {
   constexpr int kRounds = 60;
   play_in_turns(encounter, other);
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < kRounds && there_is_time(); ++i) {
     encounter.prepare();
     other.send(i % 2 == 0 ? i : 0);
     while (!other.has_begun()) std::this_thread::yield();
@@ -385,7 +425,7 @@ void stand_still_no_more() {
 #ifdef TEST_CAN_STEP
   set_trap_flag(false);
   if (the_round == nullptr) return;
-  remove_breakpoint();
+  breakpoint.remove();
   the_round = nullptr;
 #endif
 }
@@ -397,16 +437,16 @@ int at_each_instruction(const Encounter& encounter) {
   if (can_step()) {
     const std::vector<Instruction> way = way_of(encounter, other);
     const std::size_t step = way.size() / kMost + 1;
-    int rounds = 0;  // none: an emulated processor may have no trap flag
+    int rounds = 0;  // none in spite of the time: an emulated processor may have no trap flag
     for (std::size_t first = 0; first < 8; ++first) {  // so a machine that is too busy for all has some of each part
-      for (std::size_t i = first * step; i < way.size() && time_left() > 2 * patience(); i += 8 * step) {
+      for (std::size_t i = first * step; i < way.size() && there_is_time(); i += 8 * step) {
         Round round;
         round.stop = way[i];
         round.other = &other;
         rounds += play(encounter, round) ? 1 : 0;
       }
     }
-    if (rounds > 0) return rounds;
+    if (rounds > 0 || !there_is_time()) return rounds;
   }
 #endif
   return play_by_chance(encounter, other);
@@ -419,5 +459,16 @@ int at_each_instruction(const Encounter& encounter) {
 extern "C" int sched_yield() {
   test::Other::note_yield();
   return static_cast<int>(::syscall(SYS_sched_yield));
+}
+
+// A thread that is stepped through may start another one. The C library blocks all signals meanwhile, and a SIGTRAP that is
+// blocked ends the process; the new thread would inherit the trap flag, too.
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) noexcept {
+  static const auto real = reinterpret_cast<decltype(&pthread_create)>(::dlsym(RTLD_NEXT, "pthread_create"));
+  const bool steps = test::the_round != nullptr && test::the_round->way != nullptr;
+  if (steps) test::set_trap_flag(false);
+  const int error = real(thread, attributes, start, argument);
+  if (steps) test::set_trap_flag(true);
+  return error;
 }
 #endif
