@@ -32,6 +32,12 @@ TEST(Fake, Passes) {}
 bool left_behind = false;
 TEST(Fake, LeavesSomethingBehind) { left_behind = true; }
 TEST(Fake, FindsNothingLeft) { EXPECT_FALSE(left_behind); }
+TEST(Fake, FailsOnceInCompany) {
+  const char* const file = std::getenv("FAKE_FILE");
+  if (file == nullptr || testing::UnitTest::GetInstance()->test_to_run_count() == 1 || std::ifstream(file)) return;
+  std::ofstream(file) << "x";
+  ADD_FAILURE() << "this is the first time";
+}
 TEST(Fake, IsWrong) { ADD_FAILURE() << "story: expected the answer to be 42, but it was 41"; }
 TEST(Fake, IsNotStarted) { throw std::logic_error("not started: lab03 TODO 2"); }
 TEST(Fake, IsNotStartedInAThread) {

@@ -196,7 +196,7 @@ TEST(Runner, AProgramThatIsNoTestProgramHasNoTests) {
 TEST(Runner, ListsTests) {
   std::string why;
   const std::vector<std::string> names = list_tests({fake_program(), Platform{}}, why);
-  EXPECT_EQ(names.size(), 35u);
+  EXPECT_EQ(names.size(), 36u);
   EXPECT_EQ(names.front(), "Fake.Passes");
 }
 

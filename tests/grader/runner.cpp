@@ -151,8 +151,8 @@ void at_once(std::size_t count, unsigned jobs, const std::function<std::size_t(s
   for (std::thread& worker : workers) worker.join();
 }
 
-// The tests of one program. False: some test must be run alone.
-bool run_in_one_process(std::span<const TestRun> runs, std::string& why) {
+// The tests of one program. Returns whether all of them pass; otherwise changes no verdict. `why` is what was seen.
+bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   const TestProgram& program = *runs.front().program;
   std::string filter = "--gtest_filter=";
   double limit = 0;
@@ -170,18 +170,19 @@ bool run_in_one_process(std::span<const TestRun> runs, std::string& why) {
 }
 
 void run_group(std::span<const TestRun> runs) {
-  std::string why;
-  if (runs.size() > 1 && (run_in_one_process(runs, why) || interrupted())) return;
+  std::string first_why, second_why;
+  if (runs.size() > 1 && pass_in_one_process(runs, first_why)) return;
   for (const TestRun& run : runs) {
     if (interrupted()) return;
     *run.result = run_one(run);
   }
   const auto passed = [](const TestRun& run) { return run.result->passed(); };
-  if (runs.size() == 1 || interrupted() || !std::all_of(runs.begin(), runs.end(), passed)) return;
+  if (runs.size() == 1 || !std::all_of(runs.begin(), runs.end(), passed)) return;
+  if (!pass_in_one_process(runs, second_why)) return;  // it depends on the tests before it, each time
   TestResult& first = *runs.front().result;
   first.verdict = Verdict::inconsistent;
-  first.reason = "the tests of this program fail in one process, and each passes in a process of its own";
-  first.output = why;
+  first.reason = "the tests of this program failed in one process, then passed each alone and in one process";
+  first.output = first_why;
 }
 
 }  // namespace

@@ -41,8 +41,8 @@ struct TestRun {
 void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t done)>& on_done);
 
 // The same for programs that are expected to pass: all tests of a program run in one process, and only when that process
-// does not pass, each test runs in a process of its own. When then all of them pass, the first is "inconsistent". The runs
-// of one program must stand together.
+// does not pass, each test runs in a process of its own, which decides. When then all of them pass, and together they pass
+// the second time, the first is "inconsistent": so is the program. The runs of one program must stand together.
 void run_together(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t done)>& on_done);
 
 }  // namespace grader
