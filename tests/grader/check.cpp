@@ -238,7 +238,7 @@ class Checker {
     std::vector<TestRun> runs;
     for (TestResult& result : fresh) {
       const auto entry = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& test) { return test.name == result.name; });
-      runs.push_back({&program, entry->seconds, &result, more_runs, hangs_left});
+      runs.push_back({&program, entry->seconds, &result, more_runs, hangs_left, &entry->places});
     }
     std::stable_partition(runs.begin(), runs.end(), [&](const TestRun& run) { return run.result->name == first; });
     progress_.detail("0/" + std::to_string(runs.size()));

@@ -116,6 +116,14 @@ struct SoakOptions {
 // The solutions' graded tests again and again, on cores that are busy: how often does a right program fail?
 int soak(const Workspace& workspace, const SoakOptions& options);
 
+struct EvidenceOptions {
+  std::string platform;  // empty: all; else the places that this platform does not reach are taken out
+  std::string lab;       // empty: all
+  unsigned jobs = 1;
+};
+// Learns from the solutions, and natively from the right programs, what every passing run reaches. Writes tests/evidence.json.
+int learn_evidence(const Workspace& workspace, const EvidenceOptions& options);
+
 // With 95% certainty a failure is no more likely than this, after `failed` failures in `runs` runs: the one-sided bound
 // of Clopper and Pearson. Without a failure it is about 3 / runs.
 double upper_bound(std::size_t failed, std::size_t runs);

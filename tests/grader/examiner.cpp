@@ -263,7 +263,7 @@ void Examiner::test(const GradeKit& kit, const std::vector<Program>& programs, c
       auto fresh = std::make_unique<TestResult>();
       fresh->name = lab.tests[i].name;
       fresh->points = lab.tests[i].points;
-      runs.push_back({&tests.back(), options_.timeout > 0 ? options_.timeout : (*program.tests)[i].seconds, fresh.get(), options_.again, &hangs.back()});
+      runs.push_back({&tests.back(), options_.timeout > 0 ? options_.timeout : (*program.tests)[i].seconds, fresh.get(), options_.again, &hangs.back(), &(*program.tests)[i].places});
       results.emplace_back(&lab.tests[i], std::move(fresh));
     }
   }

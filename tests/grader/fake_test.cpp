@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "../support/seal.h"
+
 #ifdef _WIN32
 #include <windows.h>
 #else
@@ -93,6 +95,14 @@ TEST(Fake, SaysWhatItsJobAllows) {
 #endif
 }
 TEST(Fake, IsSkipped) { GTEST_SKIP(); }
+TEST(Fake, PassesWithItsSeal) {
+  RecordProperty("reached", "a check\nanother one");
+  RecordProperty("seal", test::seal_of(std::getenv("LAB_KEY"), "Fake.PassesWithItsSeal\na check\nanother one"));
+}
+TEST(Fake, ForgesASeal) {
+  RecordProperty("reached", "a check\nanother one");
+  RecordProperty("seal", test::seal_of("", "Fake.ForgesASeal\na check\nanother one"));
+}
 TEST(Fake, FailsAtTheEnd) {
   std::atexit([] { std::_Exit(7); });
 }

@@ -133,7 +133,10 @@ std::string GradeKit::fingerprint() const {
 
 std::string GradeKit::fingerprint_of(const std::vector<GradedTest>& tests) {
   std::string all;
-  for (const GradedTest& test : tests) all += test.name + std::to_string(test.points) + std::to_string(test.seconds);
+  for (const GradedTest& test : tests) {
+    all += test.name + std::to_string(test.points) + std::to_string(test.seconds);
+    for (const std::string& place : test.places) all += place;
+  }
   return all;
 }
 

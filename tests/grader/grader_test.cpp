@@ -13,6 +13,7 @@
 #include "points.h"
 #include "child.h"
 #include "runner.h"
+#include "../support/seal.h"
 #include "test_programs.h"
 
 #ifndef _WIN32
@@ -121,6 +122,31 @@ TEST(Verdicts, ATestThatDoesNotRunIsAFailure) {
   EXPECT_VERDICT("Fake.HasNoSuchTest", crash);
 }
 
+TEST(Verdicts, APassNeedsEvidence) {
+  const TestProgram program{fake_program(), Platform{}};
+  const auto result_with = [&](const std::string& name, const std::vector<std::string>& places) {
+    TestResult result;
+    result.name = name;
+    run_tests({{&program, 20, &result, 0, nullptr, &places}}, 1, [](std::size_t) {});
+    return result;
+  };
+  EXPECT_TRUE(result_with("Fake.PassesWithItsSeal", {"a check", "another one"}).passed());
+  const TestResult early = result_with("Fake.PassesWithItsSeal", {"a check", "one that it does not reach"});
+  EXPECT_EQ(early.verdict, Verdict::wrong);
+  EXPECT_EQ(early.reason, kEndedEarly + "one that it does not reach");
+  for (const std::string name : {"Fake.ForgesASeal", "Fake.Passes"}) {
+    EXPECT_EQ(result_with(name, {"a check"}).verdict, Verdict::wrong) << name;
+    EXPECT_TRUE(result_with(name, {}).passed()) << name;
+  }
+}
+
+// The vectors of SipHash's authors: the key is 00 01 ... 0f, the text 00 01 ...; both are read with the lowest byte first.
+TEST(Seal, IsSipHash) {
+  const std::string key = "07060504030201000f0e0d0c0b0a0908";
+  EXPECT_EQ(test::seal_of(key, ""), "726fdb47dd0e0e31");
+  EXPECT_EQ(test::seal_of(key, std::string("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16", 15)), "a129ca6149be45e5");
+}
+
 TEST(Verdicts, AProgramThatIsMissingIsAGraderError) {
   const TestProgram program{"no_such_program", Platform{}};
   TestResult result;
@@ -196,7 +222,7 @@ TEST(Runner, AProgramThatIsNoTestProgramHasNoTests) {
 TEST(Runner, ListsTests) {
   std::string why;
   const std::vector<std::string> names = list_tests({fake_program(), Platform{}}, why);
-  EXPECT_EQ(names.size(), 36u);
+  EXPECT_EQ(names.size(), 38u);
   EXPECT_EQ(names.front(), "Fake.Passes");
 }
 

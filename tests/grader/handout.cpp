@@ -39,11 +39,22 @@ std::string bytes_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+std::string evidence_for_students(const Workspace& workspace, const std::string& text) {
+  std::string left = text;
+  for (const Lab& lab : workspace.labs) {
+    for (const GradedTest& test : read_points(workspace.root / "tests/points.json", lab.name)) {
+      if (test.hidden) left = without_evidence(left, test.name);
+    }
+  }
+  return left == text ? "" : left;
+}
+
 // What a student finds in this file, when it is not the file as it is.
 std::string made_for_students(const Workspace& workspace, const std::string& file) {
   const std::string text = read_text(workspace.root / file);
   if (file == "README.md") return text_for_students(text);
   if (file == "tests/points.json") return points_for_students(text);
+  if (file == "tests/evidence.json") return evidence_for_students(workspace, text);
   for (const Lab& lab : workspace.labs) {
     if (file == lab.student_file()) {
       const std::string starter = is_starter(text) ? text : starter_of(workspace, lab);
@@ -151,6 +162,11 @@ std::string points_for_students(const std::string& text) {
     entry["hidden_points"] = points;
   }
   return any ? all.dump(1) + "\n" : text;
+}
+
+std::string without_evidence(const std::string& json, const std::string& name) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::parse(json);
+  return all.erase(name) > 0 ? all.dump(1) + "\n" : json;
 }
 
 std::string text_for_students(const std::string& text) {

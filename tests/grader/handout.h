@@ -26,6 +26,9 @@ std::string without_row(const std::string& text, const std::string& name);
 // tests/points.json without the hidden tests; each lab says how many points they have.
 std::string points_for_students(const std::string& json);
 
+// tests/evidence.json without the entry of this test.
+std::string without_evidence(const std::string& json, const std::string& name);
+
 // A text without the lines that have the mark <!-- instructor -->. A heading with it goes with all that is below it.
 std::string text_for_students(const std::string& text);
 

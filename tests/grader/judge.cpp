@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../support/seal.h"
+
 namespace grader {
 
 std::optional<std::vector<Reported>> parse_report(const std::string& json) {
@@ -22,6 +24,8 @@ std::optional<std::vector<Reported>> parse_report(const std::string& json) {
         test.ran = entry.value("status", "") == "RUN" && entry.value("result", "") == "COMPLETED";
         test.failed = entry.contains("failures");
         test.seconds = std::strtod(entry.value("time", "0s").c_str(), nullptr);  // "0.012s"
+        test.reached = entry.value("reached", "");
+        test.seal = entry.value("seal", "");
         for (const nlohmann::json& failure : entry.value("failures", nlohmann::json::array())) {
           test.message += failure.value("failure", "") + "\n";
         }
@@ -193,13 +197,30 @@ bool is_noise(const std::string& line) {
   return false;
 }
 
+std::vector<std::string> lines_in(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// Why a report that says "passed" is not believed, or an empty string.
+std::string missing_evidence(const Reported& report, const std::vector<std::string>& reached, const Evidence& evidence) {
+  if (evidence.places == nullptr || evidence.places->empty()) return "";
+  if (report.seal != test::seal_of(evidence.key, report.name + "\n" + report.reached)) return "expected a report from the end of the test, but the report has no valid seal";
+  for (const std::string& place : *evidence.places) {
+    if (std::find(reached.begin(), reached.end(), place) == reached.end()) return kEndedEarly + place;
+  }
+  return "";
+}
+
 constexpr std::size_t kStoryHead = 50;  // lines
 constexpr std::size_t kStoryTail = 20;
 constexpr std::size_t kStoryWidth = 400;
 
 }  // namespace
 
-void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test) {
+void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test, const Evidence& evidence) {
   using How = Ended::How;
   test.output = ended.output;
   test.seconds = ended.seconds;
@@ -212,6 +233,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
     const std::string& message = report->front().message;
     if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
   }
+  if (one) test.reached = lines_in(report->front().reached);
   test.seed = seed_of(test.output);
   const std::optional<std::string> rule = line_after(test.output, "rule: ");
   if (rule) test.rule = rule->substr(0, rule->find_first_of(" :"));
@@ -229,7 +251,8 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   if (sanitized && find_mark(kBeforeWrong, test)) return;
   if (passed) {
     if (sanitized && find_mark(kAfterWrong, test)) return;
-    return set(test, Verdict::passed, "");
+    const std::string missing = missing_evidence(report->front(), test.reached, evidence);
+    return set(test, missing.empty() ? Verdict::passed : Verdict::wrong, missing);
   }
   // Why tests/support ended the process, when it could say so.
   if (const auto why = line_after(test.output, "hang: "); why && !report) return set(test, Verdict::hang, *why);
@@ -252,7 +275,8 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   set(test, Verdict::crash, "the test went well, but then its program ended with " + describe_end(ended));
 }
 
-bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests) {
+bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests,
+                    const std::vector<Evidence>& evidence) {
   const std::optional<std::vector<Reported>> report = json.empty() ? std::nullopt : parse_report(json);
   if (!ended.ok() || !report || report->size() != tests.size()) return false;
   if (line_after(ended.output, "rule: ") || line_after(ended.output, "leak: ")) return false;
@@ -263,8 +287,10 @@ bool judge_together(const Ended& ended, const std::string& json, bool sanitized,
   for (const Reported& one : *report) {
     if (one.ran && !one.failed) passed[one.name] = &one;
   }
-  for (const TestResult* test : tests) {
-    if (passed.count(test->name) == 0) return false;
+  for (std::size_t i = 0; i < tests.size(); ++i) {
+    const auto found = passed.find(tests[i]->name);
+    if (found == passed.end()) return false;
+    if (!evidence.empty() && !missing_evidence(*found->second, lines_in(found->second->reached), evidence[i]).empty()) return false;
   }
   for (TestResult* test : tests) {
     test->seconds = passed[test->name]->seconds;

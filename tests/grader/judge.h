@@ -17,6 +17,17 @@ struct Reported {
   bool failed = false;
   double seconds = 0;
   std::string message;  // of its failures
+  std::string reached;  // the places that it reached, one a line
+  std::string seal;     // of them
+};
+
+// How the reason begins when a test ended without one of its places.
+inline const std::string kEndedEarly = "expected that the test makes all its checks, but it ended without: ";
+
+// What a pass needs beside a report that says so. Without `places` nothing more.
+struct Evidence {
+  std::string key;                                   // that the test process was given, to seal what it reached
+  const std::vector<std::string>* places = nullptr;  // that every right program reaches
 };
 
 // GoogleTest's JSON, of a run or of --gtest_list_tests. Nothing when it is not such a report.
@@ -24,13 +35,15 @@ std::optional<std::vector<Reported>> parse_report(const std::string& json);
 
 // Sets verdict, reason, rule, seed, output and seconds of `test`. `json` is the report of its process; empty when there is none.
 //
-// Nothing but a report that says "this one test ran and did not fail", together with exit code 0, is a pass.
+// Nothing but a report that says "this one test ran and did not fail", together with exit code 0 and the evidence, is a pass.
 // GoogleTest writes its report last, so exit(0) in tested code leaves none.
-void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test);
+void judge(const Ended& ended, const std::string& json, bool sanitized, TestResult& test, const Evidence& evidence = {});
 
 // The same for tests that ran in one process, if all of them passed and nothing in the output speaks against it. Otherwise
 // returns false and changes nothing: then each test needs a process of its own.
-bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests);
+// `evidence` has one entry for each test, or none at all.
+bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests,
+                    const std::vector<Evidence>& evidence = {});
 
 // Several platforms, one after the other: what failed on an earlier one has its verdict; but of a crash, or of luck, on the
 // first one a sanitizer may know more.

@@ -96,7 +96,10 @@ int run_tool(std::vector<std::string> words) {
       ->check(CLI::Range(1, 1000))->needs(mutants_flag)->capture_default_str();
   test_command->add_option("--seed", suite_options.seed, "chooses the programs of tests/mutants that are run; each run prints its own");
   test_command->add_flag("--fresh", suite_options.fresh, "run all programs of tests/mutants, whatever the record says; with --all or --mutants");
-  test_command->add_option("--lab", suite_options.lab, "only this lab, with --mutants or --soak");
+  bool evidence = false;
+  test_command->add_flag("--evidence", evidence, "which checks does every passing run reach? Writes tests/evidence.json")
+      ->excludes(quick_flag, all_flag, mutants_flag, soak_option);
+  test_command->add_option("--lab", suite_options.lab, "only this lab, with --mutants, --soak or --evidence");
   test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
 
   CLI::App* bots_command = app.add_subcommand("bots", "build and run players for labs 5 and 6; options go to them, also --help");
@@ -141,7 +144,8 @@ int run_tool(std::vector<std::string> words) {
     return trace(workspace, trace_options);
   }
   if (*test_command) {
-    if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option) throw UsageError("--lab goes with --mutants or --soak");
+    if (!suite_options.lab.empty() && !*mutants_flag && !*soak_option && !evidence) throw UsageError("--lab is for --mutants, --soak and --evidence");
+    if (evidence) return learn_evidence(workspace, {suite_options.stage, suite_options.lab, jobs});
     if (*soak_option) {
       soak_options.platform = suite_options.stage;
       soak_options.lab = suite_options.lab;

@@ -36,6 +36,7 @@ struct TestResult {
   std::string platform;  // where it failed
   std::string output;  // what the test printed; bounded
   std::string timeline;  // what its threads and operations did, when it failed: text for parse_timeline
+  std::vector<std::string> reached;  // its steps, and the checks that held
   double seconds = 0;
 
   bool passed() const { return verdict == Verdict::passed; }

@@ -233,20 +233,21 @@ class MutantRunner {
     std::vector<TestRun> wrong_runs, right_runs;
     for (ProgramRuns& program : programs_) {
       if (!program.chosen || !program.not_built.empty()) continue;
-      const auto seconds_of = [&](const TestResult& result) {
+      const auto graded = [&](const TestResult& result) -> const GradedTest& {
         const auto same = [&](const GradedTest& test) { return test.name == result.name; };
-        return std::find_if(program.lab->graded.begin(), program.lab->graded.end(), same)->seconds;
+        return *std::find_if(program.lab->graded.begin(), program.lab->graded.end(), same);
       };
       for (std::size_t i = 0; i < program.rounds.size(); ++i) {
         const bool right = program.right != nullptr;
         const TestProgram* const test_program = tested(right ? platforms_[i] : platform_called(program.wrong->platform), program);
         for (TestResult& result : program.rounds[i]) {
-          (right ? right_runs : wrong_runs).push_back({test_program, seconds_of(result), &result, 0, nullptr});
+          const GradedTest& test = graded(result);
+          (right ? right_runs : wrong_runs).push_back({test_program, test.seconds, &result, 0, nullptr, &test.places});
         }
       }
       if (program.others.empty()) continue;  // they decide nothing: they are run only to be counted
       const TestProgram* const native = tested(platforms_.front(), program);
-      for (TestResult& result : program.others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &program.hangs_left});
+      for (TestResult& result : program.others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &program.hangs_left, &graded(result).places});
     }
     const Clock::time_point start = Clock::now();
     const auto count = [&](const std::string& what, const std::vector<TestRun>& runs) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -24,12 +25,16 @@ struct GradedTest {
   int points = 0;
   double seconds = 25;  // natively; a slow platform multiplies it. The test's own watchdog comes first, at 20
   bool hidden = false; // not in a handout
+  std::vector<std::string> places = {};  // what every passing run reaches, out of tests/evidence.json
 };
 
 constexpr int kPointsPerLab = 100;
 
-// The graded tests of one lab. Throws GraderError when the file, the lab or the sum is not right.
+// The graded tests of one lab, with their places out of the file evidence.json beside it. Throws GraderError when the file, the lab or the sum is not right.
 std::vector<GradedTest> read_points(const std::filesystem::path& file, const std::string& lab);
+
+// tests/evidence.json: by test, the steps and checks that every passing run reaches. `lab test --evidence` writes it.
+std::map<std::string, std::vector<std::string>> read_evidence(const std::filesystem::path& file);
 
 // The points of its hidden tests, when they were left out: in a handout.
 int left_out_points(const std::filesystem::path& file, const std::string& lab);

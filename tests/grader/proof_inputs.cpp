@@ -123,6 +123,12 @@ std::string digest_of(const Workspace& workspace, const Folder& folder, const La
   return hash_of(all + files.lines());
 }
 
+std::string text_of_test(const GradedTest& test) {
+  std::string text = test.name + " " + std::to_string(test.seconds);
+  for (const std::string& place : test.places) text += "\n" + place;
+  return text;
+}
+
 }  // namespace
 
 std::string portable_command(const std::string& command, const std::string& compiler, const fs::path& root,
@@ -168,7 +174,7 @@ std::string ProofInputs::of(const WrongProgram& program, const Lab& lab, const s
   all += std::string("\n") + name_of(program.verdict) + " " + program.rule;
   for (const std::string& name : program.tests) {
     const auto test = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& one) { return one.name == name; });
-    all += " " + name + (test == graded.end() ? "" : " " + std::to_string(test->seconds));
+    if (test != graded.end()) all += " " + text_of_test(*test);
   }
   return hash_of(all + of_lab(workspace_.platform(program.platform), lab));
 }
@@ -176,7 +182,7 @@ std::string ProofInputs::of(const WrongProgram& program, const Lab& lab, const s
 std::string ProofInputs::of(const RightProgram& program, const Lab& lab, const std::vector<GradedTest>& graded) const {
   std::string all = text_of(workspace_.root / "tests/mutants" / lab.name / (program.name + ".cpp"));
   for (const GradedTest& test : graded) {
-    all += " " + test.name + " " + std::to_string(test.points) + " " + std::to_string(test.seconds);
+    all += " " + text_of_test(test) + " " + std::to_string(test.points);
   }
   for (const auto& [place, digest] : digests_) {
     if (place.second == lab.number) all += " " + place.first + " " + digest;

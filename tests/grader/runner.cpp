@@ -26,19 +26,23 @@ std::string read_file(const std::filesystem::path& file, std::size_t most = 16 <
   return text;
 }
 
-// A report that was prepared before the test ran does not know its name.
-std::string secret_name(const std::string& what) {
+// 16 hexadecimal digits.
+std::string random_digits() {
   static std::random_device random;
   static std::mutex mutex;
   std::lock_guard lock(mutex);
-  char name[64];
-  std::snprintf(name, sizeof name, "-%08x%08x.json", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
-  return what + name;
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%08x%08x", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
+  return digits;
 }
+
+// A report that was prepared before the test ran does not know its name.
+std::string secret_name(const std::string& what) { return what + "-" + random_digits() + ".json"; }
 
 struct Files {
   std::string report;    // GoogleTest's
   std::string timeline;  // as it was written
+  std::string key;       // that the program was given, to seal what it passed
 };
 
 // Runs the program in a folder of its own; GoogleTest's report is a file in it, so nobody else's can be taken for it.
@@ -55,6 +59,8 @@ Ended run_program(const TestProgram& program, const std::string& option, double 
   command.args.push_back("--gtest_color=no");
   command.dir = folder.path();
   command.env = program.platform.env;
+  read.key = random_digits() + random_digits();
+  command.env.emplace_back("LAB_KEY", read.key);
   if (records) command.env.emplace_back("LAB_TIMELINE", timeline_file.filename().string());
   command.limit = limit;
   if (program.guard) {
@@ -80,7 +86,7 @@ TestResult run_once(const TestRun& run, const std::string& seed) {
     if (!seed.empty()) program.platform.env.emplace_back("LAB_SEED", seed);
     Files read;
     const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, read);
-    judge(ended, read.report, program.platform.sanitized, result);
+    judge(ended, read.report, program.platform.sanitized, result, {read.key, run.places});
     const bool failed = !result.passed() && result.verdict != Verdict::not_started;
     if (failed || program.timeline == TestProgram::Timeline::of_all) result.timeline = tidy_timeline(read.timeline);
   } catch (const std::exception& error) {
@@ -157,6 +163,7 @@ bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   std::string filter = "--gtest_filter=";
   double limit = 0;
   std::vector<TestResult*> results;
+  std::vector<Evidence> evidence;
   for (const TestRun& run : runs) {
     filter += run.result->name + ":";
     limit += run.limit * program.platform.patience;
@@ -166,7 +173,8 @@ bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   Files read;
   const Ended ended = run_program(program, filter, limit, read);
   why = describe_end(ended) + "\n" + ended.output;
-  return judge_together(ended, read.report, program.platform.sanitized, results);
+  for (const TestRun& run : runs) evidence.push_back({read.key, run.places});
+  return judge_together(ended, read.report, program.platform.sanitized, results, evidence);
 }
 
 void run_group(std::span<const TestRun> runs) {

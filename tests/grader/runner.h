@@ -34,6 +34,7 @@ struct TestRun {
   TestResult* result = nullptr;
   int more_runs = 2;  // a failure is run again this often: when it passes then, the verdict is "inconsistent"
   std::atomic<int>* hangs_left = nullptr;  // shared by the tests of one program: at 0 the rest of them is not run
+  const std::vector<std::string>* places = nullptr;  // that a pass must reach; see tests/evidence.json
 };
 
 // Runs them, `jobs` at once. Each result goes to its place, so their order does not depend on who was first.

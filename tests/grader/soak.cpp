@@ -110,17 +110,17 @@ int soak(const Workspace& workspace, const SoakOptions& options) {
     for (unsigned round = 1; round <= options.rounds && !interrupted(); ++round) {
       std::vector<TestResult> results;
       std::vector<SoakedLab*> owners;
-      std::vector<double> limits;
+      std::vector<const GradedTest*> tests;
       for (SoakedLab& lab : labs) {
         for (const GradedTest& test : lab.graded) {
           results.push_back({});
           results.back().name = test.name;
           owners.push_back(&lab);
-          limits.push_back(test.seconds);
+          tests.push_back(&test);
         }
       }
       std::vector<TestRun> runs;
-      for (std::size_t i = 0; i < results.size(); ++i) runs.push_back({&owners[i]->program, limits[i], &results[i], 0, nullptr});
+      for (std::size_t i = 0; i < results.size(); ++i) runs.push_back({&owners[i]->program, tests[i]->seconds, &results[i], 0, nullptr, &tests[i]->places});
       run_tests(runs, std::min(options.jobs, platform.most_jobs), [&](std::size_t done) {
         progress.detail("round " + std::to_string(round) + "/" + std::to_string(options.rounds) + ", " + std::to_string(done) + "/" +
                         std::to_string(runs.size()) + ", failed: " + std::to_string(all_failed));

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 
@@ -37,7 +38,7 @@ double seconds_since_lab_started() {
 class Suite {
  public:
   Suite(const Workspace& workspace, const SuiteOptions& options)
-      : workspace_(workspace), options_(options), native_(workspace.platforms().front()) {}
+      : workspace_(workspace), options_(options), native_(workspace.platforms().front()), places_(read_evidence(workspace.root / "tests/evidence.json")) {}
 
   // quick: natively, without sanitizers. all: only with --all, or by name.
   enum class When { quick, usual, all };
@@ -157,7 +158,7 @@ class Suite {
       }
     }
     std::vector<TestRun> runs;
-    for (auto& [program, result] : tests) runs.push_back({program, limit, &result});
+    for (auto& [program, result] : tests) runs.push_back({program, limit, &result, 2, nullptr, &places_[result.name]});
     progress_.detail("0/" + std::to_string(runs.size()));
     const unsigned programs_at_once = std::min(options_.jobs * kProgramsPerJob, platform.most_jobs);
     const auto show = [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); };
@@ -174,6 +175,7 @@ class Suite {
         ++stage.passed;
         continue;
       }
+      if (result.reason.rfind(kEndedEarly, 0) == 0) result.output += "\ntests/evidence.json may be out of date: lab test --evidence writes it\n";
       if (expected != Verdict::passed) {
         result.reason = std::string("it should be '") + name_of(expected) + "', at once; it took " + in_seconds(result.seconds);
       }
@@ -224,6 +226,9 @@ class Suite {
         const auto existing = list_tests({workspace_.program(native_, targets[i]), native_}, why);
         const std::string differences = existing.empty() ? why : compare_points(graded, existing);
         if (!differences.empty()) throw GraderError(differences);
+        for (const GradedTest& test : graded) {
+          if (test.places.empty()) throw GraderError("tests/evidence.json does not have " + test.name + ": lab test --evidence writes it");
+        }
         chosen_test(graded, read_scenario(workspace_.root / "tests/points.json", labs[i].name));
         ++stage.passed;
       } catch (const std::runtime_error& error) {
@@ -272,6 +277,7 @@ class Suite {
   const Workspace& workspace_;
   const SuiteOptions& options_;
   const Platform native_;
+  std::map<std::string, std::vector<std::string>> places_;  // that a pass must reach, by test
   Progress progress_;
   std::ofstream log_;
   SuiteReport report_;

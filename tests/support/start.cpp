@@ -2,6 +2,9 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <string>
+
+#include "sanitized.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -21,8 +24,16 @@ struct alignas(kPage) Start {
   int count;           // of the arguments
   char** arguments;    // then a null pointer, then the environment, then a null pointer
   char** environment;
+  char key[64];        // not in the environment
 };
 Start start;
+
+#ifdef TEST_SANITIZED
+constexpr bool kErases = false;  // the sanitizer may start the program anew, with the arguments where they were
+#else
+constexpr bool kErases = true;
+#endif
+constexpr char kKeyName[] = "LAB_KEY=";
 
 // Runs before every constructor, and before the sanitizers are ready. So it is not instrumented, and calls nothing but the
 // kernel. When there is no memory, it copies nothing.
@@ -42,10 +53,21 @@ void keep_start(int count, char** arguments, char** environment) {
   volatile char* text = reinterpret_cast<char*>(memory) + pointers * sizeof(char*);  // volatile: no call of memcpy is made of it
   for (char* const* list : {arguments, environment}) {
     (list == arguments ? start.arguments : start.environment) = pointer;
-    for (; *list != nullptr; ++list) {
-      *pointer++ = const_cast<char*>(text);
-      for (const char* at = *list; *at != '\0'; ++at) *text++ = *at;
-      *text++ = '\0';
+    for (char* const* one = list; *one != nullptr; ++one) {
+      std::size_t same = 0;
+      while (kKeyName[same] != '\0' && (*one)[same] == kKeyName[same]) ++same;
+      const bool is_key = kKeyName[same] == '\0';
+      if (is_key) {
+        for (std::size_t i = 0; i + 1 < sizeof start.key && (*one)[same + i] != '\0'; ++i) start.key[i] = (*one)[same + i];
+      } else {
+        *pointer++ = const_cast<char*>(text);
+        for (const char* at = *one; *at != '\0'; ++at) *text++ = *at;
+        *text++ = '\0';
+      }
+      // The arguments name the report.
+      if (kErases && (is_key || (list == arguments && one != list))) {
+        for (volatile char* at = *one; *at != '\0'; ++at) *at = '\0';
+      }
     }
     *pointer++ = nullptr;
   }
@@ -71,6 +93,18 @@ std::vector<char*> start_arguments(int argc, char** argv) {
   std::vector<char*> arguments(argv, argv + argc);
   arguments.push_back(nullptr);
   return arguments;
+}
+
+const char* start_key() {
+#ifdef __linux__
+  return start.key;
+#else
+  static const std::string key = [] {
+    const char* const given = std::getenv("LAB_KEY");
+    return std::string(given == nullptr ? "" : given);
+  }();
+  return key.c_str();
+#endif
 }
 
 const char* start_setting(const char* name) {

@@ -7,16 +7,9 @@
 
 #include "interrupted.h"
 #include "not_started.h"
+#include "sanitized.h"
 #include "seam.h"
 #include "win32.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TEST_SANITIZED 1
-#endif
-#endif
 
 namespace test {
 namespace {
@@ -125,6 +118,7 @@ Clock::duration patience() {
 }
 
 void step(const std::string& what) {
+  reached(what);
   std::lock_guard lock(story().mutex);
   story().last_step = std::to_string(++story().steps) + ". " + what;
   print_line("story: " + story().last_step);
@@ -215,6 +209,7 @@ void Background::join() {
 
 void tell(const char* note, const char* handout, Place place, void (*body)()) {
   start_watchdog();
+  forget_reached();
   {
     std::lock_guard lock(story().mutex);
     story().steps = 0;
@@ -260,6 +255,8 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
     ADD_FAILURE_AT(place.file, place.line) << *failure << read;
   } else if (::testing::Test::HasFailure()) {
     print_line(read.substr(1));  // an EXPECT_ of the test failed
+  } else if (const ::testing::TestInfo* const test = ::testing::UnitTest::GetInstance()->current_test_info()) {
+    prove(std::string(test->test_suite_name()) + "." + test->name());
   }
 }
 

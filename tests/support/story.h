@@ -33,6 +33,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "evidence.h"
 #include "waiting.h"
 
 namespace test {
@@ -69,6 +70,7 @@ void forget_failure();
 inline void check(const std::string& what, bool holds, const char* file = __builtin_FILE(),
                   int line = __builtin_LINE()) {
   if (!holds) fail("expected: " + what + ". It was not so.", file, line);
+  reached(what);
 }
 
 // A value as people read it.
@@ -94,6 +96,7 @@ void check_equal(const std::string& what, const Actual& actual, const Expected& 
     equal = actual == expected;
   }
   if (!equal) fail("expected " + what + " to be " + to_text(expected) + ", but it was " + to_text(actual), file, line);
+  reached(what);
 }
 
 // Waits for `condition()`. `what` is a sentence that should become true.
@@ -101,6 +104,7 @@ template <class Condition>
 void check_eventually(const std::string& what, Condition condition, const char* file = __builtin_FILE(),
                       int line = __builtin_LINE()) {
   if (!eventually(condition)) fail("expected: " + what + ". It did not come to that.", file, line);
+  reached(what);
 }
 
 // A piece of the test on a thread of its own. What it throws (an unwritten TODO, a failed check) reaches the test.

@@ -1,0 +1,16 @@
+// The compiler is asked to calculate without end, in a thousand places, and to hold what it calculates.
+struct Number {
+  int value;
+  Number* next;
+};
+template <int n>
+constexpr int spin() {
+  Number* first = nullptr;
+  for (int i = n; i >= 0; ++i) first = new Number{i, first};
+  return first->value;
+}
+template <int n>
+constexpr int all = spin<n>() + all<n - 1>;
+template <>
+constexpr int all<0> = 0;
+constexpr int bomb = all<800>;
