@@ -57,6 +57,7 @@ class Sandbox {
   std::vector<std::string> walls(const Box& box, const std::string& dir) const;  // bwrap and its options
   bool works(const std::filesystem::path& readable) const;
 
+  const PrivateFolder folder_;  // of the filter of system calls
   Kind kind_ = Kind::bubblewrap;
   Identity identity_ = Identity::own;
   mutable std::atomic<unsigned> boxes_{0};

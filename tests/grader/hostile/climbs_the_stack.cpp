@@ -1,4 +1,4 @@
-// The end of its own stack tells the command line: the name of the report, and no function is called. It can read, not write.
+// Looks for the command line, and with it the name of the report, at the end of its own stack. It was erased there.
 #include <cstdio>
 #include <cstring>
 static const bool done = [] {
