@@ -37,6 +37,7 @@ class Learner {
 
   int run() {
     for (const Platform& platform : workspace_.platforms()) {
+      if (!has_evidence(platform)) continue;
       if (!options_.platform.empty() && workspace_.platform(options_.platform).name != platform.name) continue;
       if (!learn_from(platform)) return interrupted() ? kExitInterrupted : kExitNotFull;
     }

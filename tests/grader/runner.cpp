@@ -86,7 +86,7 @@ TestResult run_once(const TestRun& run, const std::string& seed) {
     if (!seed.empty()) program.platform.env.emplace_back("LAB_SEED", seed);
     Files read;
     const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, read);
-    judge(ended, read.report, program.platform.sanitized, result, {read.key, run.places});
+    judge(ended, read.report, program.platform.sanitized, result, {read.key, has_evidence(program.platform) ? run.places : nullptr});
     const bool failed = !result.passed() && result.verdict != Verdict::not_started;
     if (failed || program.timeline == TestProgram::Timeline::of_all) result.timeline = tidy_timeline(read.timeline);
   } catch (const std::exception& error) {

@@ -41,6 +41,9 @@ struct Platform {
   unsigned tests_at_once(unsigned jobs) const { return std::min(jobs * tests_per_job, most_jobs); }
 };
 
+// Is tests/evidence.json learnt on it? Windows programs reach other checks in places, and are not graded in the sandbox.
+inline bool has_evidence(const Platform& platform) { return platform.suffix != ".exe"; }
+
 class Workspace {
  public:
   // LAB_ROOT and LAB_BUILD_DIR, as `lab` sets them; without them the current folder, and `build` below it.
