@@ -60,8 +60,8 @@ class Learner {
                  places.end());
   }
 
-  // The solution, and natively the right programs of tests/mutants.
-  std::vector<std::string> targets(const Lab& lab, const Platform& platform) const {
+  // The tests of the solution, and natively those of the right programs of tests/mutants.
+  std::vector<std::string> test_programs(const Lab& lab, const Platform& platform) const {
     std::vector<std::string> all = {workspace_.test_target(lab, true)};
     if (platform.name != workspace_.platforms().front().name) return all;
     for (const RightProgram& program : read_mutants(workspace_.root / "tests/mutants" / lab.name).right) all.push_back(lab.name + "_mutant_" + program.name + "_test");
@@ -70,8 +70,10 @@ class Learner {
 
   bool learn_from(const Platform& platform) {
     for (const Lab& lab : labs_) {
-      const std::vector<std::string> programs = targets(lab, platform);
-      const BuildResult built = build(workspace_, build_folder(workspace_, platform), programs, options_.jobs, progress_);
+      const std::vector<std::string> programs = test_programs(lab, platform);
+      std::vector<std::string> targets = programs;
+      for (const std::string& program : programs) targets.push_back(program.substr(0, program.rfind("_test")));  // its tests start it
+      const BuildResult built = build(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
       if (!built.ok) {
         std::printf("%sAll of it: %s\n", indented(built.error, workspace_).c_str(), workspace_.shown(built.log).c_str());
         return false;
