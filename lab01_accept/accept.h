@@ -40,11 +40,12 @@ struct Client {
 // All clients that are connected, by id.
 //
 // Threads: any thread may call any function at any time. What protects the table is your choice; `State` is yours:
-// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need. A thread that the table starts
-// ends with the table at the latest; one that another function starts ends before that function returns.
+// define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need. A thread that the table
+// starts ends with the table at the latest; one that another function starts ends before that function returns.
 class ClientTable {
  public:
-  // An empty table for at most `max_clients` clients.
+  // An empty table for at most `max_clients` clients; with SIZE_MAX there is no limit. A table that allocates for all of
+  // them at once may throw std::bad_alloc.
   explicit ClientTable(std::size_t max_clients);
   ~ClientTable();
 
@@ -99,8 +100,9 @@ class AcceptEvents {
 //   accept -> make_client -> give it the socket and the peer -> insert -> on_client
 //                                                                 \-> full: close the socket, on_refused
 //
-// Another thread or an event ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure is no error,
-// and a connection that still comes in then is closed: once `stopping` is set, the loop calls nothing and returns.
+// Another thread or an event ends the loop. It sets `stopping`, then closes `listener`; accept then fails. That failure
+// is not an error, and a connection that still arrives is closed: once `stopping` is set, the loop calls nothing and
+// returns.
 //
 // An error of accept is the fate of one connection, not of the server: WSAECONNRESET (the client left before we came),
 // WSAEMFILE and WSAENOBUFS (too many sockets or too little memory, for the moment), WSAEINTR, WSAENETDOWN and the like.

@@ -36,8 +36,9 @@ struct PoolStats {
 //
 // Threads: any thread may call any function at any time; an operation that one thread acquired may be released by
 // another. What protects the free operations is your choice; `State` is yours: define `struct OperationPool::State` in
-// pool.cpp. A thread that the pool starts ends with the pool at the latest. Keep three things out of any lock that every acquire or release takes: making operations, letting go of a
-// connection (its destructor closes a socket), and calls into the system.
+// pool.cpp. A thread that the pool starts ends with the pool at the latest. Keep three things out of any lock that every
+// acquire or release takes: making operations, releasing a connection (its destructor closes a socket), and calls into
+// the system.
 class OperationPool : public OperationSource {
  public:
   // Makes `blocks` operations; 0 makes one.

@@ -49,7 +49,7 @@ function(add_lab)
       add_library(${lab}_code_${side} OBJECT ${source})
       set(options_student lab_student_options)
       set(options_solution lab_options)
-      target_link_libraries(${lab}_code_${side} PRIVATE ${lab}_given ${options_${side}})
+      target_link_libraries(${lab}_code_${side} PRIVATE ${lab}_given ${options_${side}} lab_no_lucky_values)
       set_target_properties(${lab}_code_${side} PROPERTIES FOLDER ${lab})
       if(MSVC AND LAB_STUDENT_DIR AND side STREQUAL student)
         target_compile_options(${lab}_code_${side} PRIVATE "/sourceDependencies${source}.json")   # what it includes

@@ -431,6 +431,13 @@ LAB_TEST(Lab04, SendBytesKeepsTheLimit, "N7", "lab04_worker/README.md#step-2") {
   Guest late = server.enter_without_receive();
   check("send_bytes returns false", !send(server, late, text));
   server.expect_gone(late);
+  STEP("the limit needs more than 31 bits now, or is none at all");
+  for (const std::size_t limit : {std::size_t{1} << 31, (std::size_t{1} << 32) + 10, SIZE_MAX}) {
+    server.get().max_bytes_in_flight = limit;
+    Guest guest = server.enter_without_receive();
+    check("send_bytes returns true below the limit", send(server, guest, text));
+    check_equal("what the client gets", guest.client.receive(text.size()), text);
+  }
   server.finish();
 }
 

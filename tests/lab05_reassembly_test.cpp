@@ -84,7 +84,7 @@ class AtTheEdge {
   std::span<const unsigned char> bytes() { return {data(), size_}; }
 
  private:
-  static constexpr std::size_t kRoom = 64 * 1024;  // whole pages, on every machine
+  static constexpr std::size_t kRoom = 128 * 1024;  // whole pages, on every machine
 
   // Kept to the end of the process: to ask the system each time would take too long.
   static std::vector<unsigned char*>& spare() {
@@ -374,6 +374,10 @@ LAB_TEST(Lab05, ByteByByteAndAllAtOnce, "N16", kStep1) {
   for (unsigned i = 0; i < 300; ++i) many.push_back(packet_of(2 + i % 20, i));
   many.push_back(packet_of(lab::kBufferSize - joined(many).size() % 200 > 250 ? 250 : 100));
   check_cut("all at once", many, joined(many), {});
+  STEP("a piece that is larger than 16 bits can count");
+  std::vector<Bytes> thousands;
+  for (unsigned i = 0; i < 7000; ++i) thousands.push_back(packet_of(2 + i % 20, i));
+  check_cut("a large piece", thousands, joined(thousands), {});
   for (const std::size_t size : {2, 3}) {
     const std::size_t count = lab::kBufferSize / size;
     STEP("a full receive: " + to_text(count) + " packets of " + to_text(size) + " bytes, and what is left of one more");

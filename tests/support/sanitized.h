@@ -1,4 +1,4 @@
-// TEST_SANITIZED: this is compiled for AddressSanitizer or ThreadSanitizer.
+// TEST_SANITIZED and kSanitized: this is compiled for AddressSanitizer or ThreadSanitizer.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -8,3 +8,13 @@
 #define TEST_SANITIZED 1
 #endif
 #endif
+
+namespace test {
+
+#ifdef TEST_SANITIZED
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+}  // namespace test
