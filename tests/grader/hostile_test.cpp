@@ -51,7 +51,7 @@ class Hostile : public testing::Test {
     Command command;
     command.env = std::move(env);
     command.args = {(fs::path(LAB_TEST_BUILD) / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--labs", "1", "--timeout", "15", "--again", "0",
-                    "--jobs", "2", "--out", folder("out").string()};
+                    "--jobs", "6", "--out", folder("out").string()};
     command.args.insert(command.args.end(), more.begin(), more.end());
     command.limit = 900;
     ended_ = run(command);
