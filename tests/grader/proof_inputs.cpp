@@ -1,8 +1,6 @@
 #include "proof_inputs.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -18,11 +16,6 @@ namespace {
 
 // The tool's part in a verdict.
 constexpr const char* kJudges[] = {"child_posix.cpp", "judge.cpp", "mutants.cpp", "runner.cpp"};
-
-std::string text_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 std::string ninja(const fs::path& folder, const std::vector<std::string>& words) {
   Command command;
@@ -85,7 +78,7 @@ class ProjectFiles {
     const std::string name = path.lexically_relative(root_).generic_string();
     const std::string inner = path.lexically_relative(build_).generic_string();
     if (name.empty() || name.starts_with("..") || (!inner.empty() && !inner.starts_with(".."))) return;
-    lines_.insert(name + " " + hash_of(text_of(path)));
+    lines_.insert(name + " " + hash_of(read_text(path)));
   }
   std::string lines() const {
     std::string text;
@@ -154,7 +147,7 @@ ProofInputs::ProofInputs(const Workspace& workspace, const std::vector<Lab>& lab
     progress.phase("reading what decides the verdicts on " + platform.name);
     Folder folder;
     folder.path = workspace.build_dir(platform);
-    std::getline(std::istringstream(text_of(folder.path / "toolchain")) >> std::ws, folder.compiler);  // see toolchain.h
+    std::getline(std::istringstream(read_text(folder.path / "toolchain")) >> std::ws, folder.compiler);  // see toolchain.h
     folder.version = version_of(folder.compiler);
     folder.dependencies = read_dependencies(ninja(folder.path, {"-t", "deps"}));
     for (const Lab& lab : labs) {
@@ -170,7 +163,7 @@ std::string ProofInputs::of_lab(const Platform& platform, const Lab& lab) const 
 }
 
 std::string ProofInputs::of(const WrongProgram& program, const Lab& lab, const std::vector<GradedTest>& graded) const {
-  std::string all = text_of(workspace_.root / "tests/mutants" / lab.name / (program.name + ".cpp"));
+  std::string all = read_text(workspace_.root / "tests/mutants" / lab.name / (program.name + ".cpp"));
   all += std::string("\n") + name_of(program.verdict) + " " + program.rule;
   for (const std::string& name : program.tests) {
     const auto test = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& one) { return one.name == name; });
@@ -180,7 +173,7 @@ std::string ProofInputs::of(const WrongProgram& program, const Lab& lab, const s
 }
 
 std::string ProofInputs::of(const RightProgram& program, const Lab& lab, const std::vector<GradedTest>& graded) const {
-  std::string all = text_of(workspace_.root / "tests/mutants" / lab.name / (program.name + ".cpp"));
+  std::string all = read_text(workspace_.root / "tests/mutants" / lab.name / (program.name + ".cpp"));
   for (const GradedTest& test : graded) {
     all += " " + text_of_test(test) + " " + std::to_string(test.points);
   }
