@@ -1,10 +1,13 @@
+# Configuring hundreds of mutants takes a second, so they are there when they are asked for (`lab` asks).
+option(LAB_MUTANTS "Add the programs that prove the tests" OFF)
+
 # add_lab(): called by each labNN_x/CMakeLists.txt. It makes three variants of the lab's program and of its tests:
 #
 #   labNN_x             the student's lab N over the student's own labs 1..N-1   ("their server grows under their hands")
 #   labNN_x_graded      the student's lab N over the reference labs 1..N-1       (what a grade is taken from)
 #   labNN_x_solution    the reference all the way down
 #
-# and, from each file tests/mutants/labNN_x/NAME.cpp, labNN_x_mutant_NAME over the reference labs.
+# and, with LAB_MUTANTS, from each file tests/mutants/labNN_x/NAME.cpp, labNN_x_mutant_NAME over the reference labs.
 #
 # VARIANT_measured is the program with counters, for `lab bench N`; nothing builds it by itself.
 # Each variant has its tests in VARIANT_test; the test program starts VARIANT, which lies beside it.
@@ -68,7 +71,7 @@ function(add_lab)
     add_library(${lab}_test_code OBJECT ${test_source})
     target_link_libraries(${lab}_test_code PRIVATE ${lab}_given test_support ${arg_TESTED_WITH} lab_test_options)
     if(NOT MSVC)
-      target_precompile_headers(${lab}_test_code REUSE_FROM test_support)
+      target_precompile_headers(${lab}_test_code REUSE_FROM test_headers)
     endif()
   endif()
 
@@ -78,6 +81,9 @@ function(add_lab)
 
   # Programs that must fail the tests, or pass them though they are written differently: tests/mutants/LAB/NAME.cpp
   # stands for the student's file. Nothing builds them by itself; LAB_mutants builds those of this lab.
+  if(NOT LAB_MUTANTS)
+    return()
+  endif()
   file(GLOB mutants CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/mutants/${lab}/*.cpp)
   foreach(source IN LISTS mutants)
     get_filename_component(name ${source} NAME_WE)

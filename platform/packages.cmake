@@ -22,17 +22,19 @@ function(lab_header_package target folder)   # folder, and more: below /usr/incl
   add_library(${target} ALIAS lab_${folder}_headers)
 endfunction()
 
-# GoogleTest: Debian ships its source, which serves every build that needs its own flags.
+# GoogleTest: the installed library. Debian ships its source, too, for builds that need their own: ThreadSanitizer must
+# see what the library's threads do.
 set(INSTALL_GTEST OFF CACHE BOOL "" FORCE)
 set(BUILD_GMOCK OFF CACHE BOOL "" FORCE)
 set(gtest_force_shared_crt ON CACHE BOOL "" FORCE)
+set(gtest_source URL https://github.com/google/googletest/archive/refs/tags/v1.14.0.tar.gz)
 if(EXISTS /usr/src/googletest/CMakeLists.txt)
-  FetchContent_Declare(googletest SOURCE_DIR /usr/src/googletest)
-else()
-  FetchContent_Declare(googletest
-    URL https://github.com/google/googletest/archive/refs/tags/v1.14.0.tar.gz
-    FIND_PACKAGE_ARGS NAMES GTest)
+  set(gtest_source SOURCE_DIR /usr/src/googletest)
 endif()
+if(NOT CMAKE_CROSSCOMPILING AND NOT LAB_SANITIZE STREQUAL "tsan")
+  set(gtest_installed FIND_PACKAGE_ARGS NAMES GTest)
+endif()
+FetchContent_Declare(googletest ${gtest_source} ${gtest_installed})
 
 lab_header_package(CLI11::CLI11 CLI)
 lab_header_package(nlohmann_json::nlohmann_json nlohmann)

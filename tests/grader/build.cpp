@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "child.h"
 
@@ -41,6 +42,14 @@ Ended run_step(Command command, std::ofstream& log, Progress& progress) {
 
 bool configured(const BuildFolder& folder) {
   return fs::exists(folder.dir / "build.ninja") || (!folder.config.empty() && fs::exists(folder.dir / "CMakeCache.txt"));
+}
+
+Command configure_command(const Workspace& workspace, const BuildFolder& folder) {
+  Command command;
+  command.args = {"cmake", "--preset", folder.preset, "-B", folder.dir.string()};
+  for (const std::string& definition : folder.definitions) command.args.push_back("-D" + definition);
+  command.dir = workspace.root;
+  return command;
 }
 
 std::string tail_of(const std::string& text, std::size_t lines) {
@@ -98,6 +107,17 @@ std::string first_error(const std::string& output, const Workspace& workspace) {
   return text;
 }
 
+void configure_new(const Workspace& workspace, const std::vector<BuildFolder>& folders) {
+  std::vector<std::jthread> configuring;
+  for (const BuildFolder& folder : folders) {
+    if (configured(folder)) continue;
+    configuring.emplace_back([&] {
+      const FileLock lock(workspace.build / (folder.name + ".lock"));
+      if (!configured(folder)) run(configure_command(workspace, folder));
+    });
+  }
+}
+
 BuildResult build(const Workspace& workspace, const BuildFolder& folder, const std::vector<std::string>& targets,
                   unsigned jobs, Progress& progress) {
   BuildResult result;
@@ -107,11 +127,10 @@ BuildResult build(const Workspace& workspace, const BuildFolder& folder, const s
 
   const auto configure = [&] {
     progress.phase("configuring " + folder.name);
-    Command command;
-    command.args = {"cmake", "--preset", folder.preset, "-B", folder.dir.string()};
-    for (const std::string& definition : folder.definitions) command.args.push_back("-D" + definition);
-    command.dir = workspace.root;
-    return run_step(command, log, progress);
+    Command command = configure_command(workspace, folder);
+    const bool mutants = std::any_of(targets.begin(), targets.end(), [](const std::string& target) { return target.find("_mutant") != std::string::npos; });
+    if (mutants) command.args.push_back("-DLAB_MUTANTS=ON");
+    return run_step(std::move(command), log, progress);
   };
   const auto compile = [&] {
     std::string what = targets.front();

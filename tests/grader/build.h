@@ -28,6 +28,9 @@ struct BuildResult {
   std::filesystem::path log;
 };
 
+// Configures the folders that are new, side by side, since CMake uses one core. An error shows when they are built.
+void configure_new(const Workspace& workspace, const std::vector<BuildFolder>& folders);
+
 // Builds the targets. Configures first when the folder is new, or does not know a target yet. Goes on after an error,
 // so that one bad file does not keep the others from being built.
 BuildResult build(const Workspace& workspace, const BuildFolder& folder, const std::vector<std::string>& targets,

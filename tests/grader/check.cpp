@@ -116,6 +116,12 @@ class Checker {
 
   // All targets of a platform are built together: that uses every core. Whoever fails then has a build of its own.
   void build_labs(const std::vector<Lab>& labs) {
+    std::vector<BuildFolder> folders;
+    for (const Platform& platform : platforms_) folders.push_back(build_folder(workspace_, platform));
+    if (folders.size() > 1 && !labs.empty()) {
+      progress_.phase("configuring " + std::to_string(folders.size()) + " builds");
+      configure_new(workspace_, folders);
+    }
     for (const Platform& platform : platforms_) {
       std::vector<std::string> targets;
       for (const Lab& lab : labs) targets.push_back(graded_target(lab));

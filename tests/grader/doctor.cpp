@@ -71,7 +71,7 @@ struct Package {
 };
 
 constexpr Package kPackages[] = {
-    {"GoogleTest", "gtest/gtest.h", "/usr/src/googletest/CMakeLists.txt", "googletest", "googletest", true},
+    {"GoogleTest", "gtest/gtest.h", "/usr/src/googletest/CMakeLists.txt", "googletest", "libgtest-dev", true},
     {"CLI11", "CLI/CLI.hpp", "", "cli11", "libcli11-dev", true},
     {"nlohmann-json", "nlohmann/json.hpp", "", "nlohmann_json", "nlohmann-json3-dev", true},
     {"Google Benchmark", "benchmark/benchmark.h", "", "", "libbenchmark-dev", false},

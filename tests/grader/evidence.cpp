@@ -48,7 +48,7 @@ class Learner {
       evidence_[test] = places;
     }
     if (options_.lab.empty()) forget_others();
-    std::ofstream(file_, std::ios::binary) << nlohmann::json(evidence_).dump(1) << "\n";
+    std::ofstream(file_, std::ios::binary) << nlohmann::ordered_json(evidence_).dump(1) << "\n";
     std::printf("%zu tests in %s\n", evidence_.size(), workspace_.shown(file_).c_str());
     return kExitFull;
   }

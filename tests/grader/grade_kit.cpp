@@ -85,9 +85,9 @@ std::string check_included(const std::string& included, const std::vector<fs::pa
 }
 
 std::string check_included_json(const std::string& included, const std::vector<fs::path>& allowed) {
-  const nlohmann::json files = nlohmann::json::parse(included, nullptr, false);
+  const nlohmann::ordered_json files = nlohmann::ordered_json::parse(included, nullptr, false);
   if (!files.is_object() || !files.contains("Data") || !files["Data"].contains("Includes")) return "the compiler does not say what the file includes\n";
-  for (const nlohmann::json& file : files["Data"]["Includes"]) {
+  for (const nlohmann::ordered_json& file : files["Data"]["Includes"]) {
     std::string name = file.is_string() ? file.get<std::string>() : "";
     std::replace(name.begin(), name.end(), '\\', '/');
     const fs::path path = fs::path(name).lexically_normal();

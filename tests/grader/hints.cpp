@@ -16,9 +16,9 @@ LabHints read_hints(const std::filesystem::path& file, const std::string& lab) {
   LabHints hints;
   try {
     std::ifstream stream(file);
-    const nlohmann::json all = nlohmann::json::parse(stream);
+    const nlohmann::ordered_json all = nlohmann::ordered_json::parse(stream);
     for (const auto& [todo, texts] : all.at(lab).items()) hints[std::atoi(todo.c_str())] = texts.get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const nlohmann::ordered_json::exception& error) {
     throw GraderError(std::string(kName) + ": " + lab + ": " + error.what());
   }
   for (const auto& [todo, texts] : hints) {
@@ -39,7 +39,7 @@ std::string key_of(const Lab& lab, int todo) { return lab.name + " " + std::to_s
 
 ShownHints::ShownHints(const Workspace& workspace) : file_(workspace.build / "hints.json") {
   std::ifstream stream(file_);
-  const nlohmann::json json = nlohmann::json::parse(stream, nullptr, false);
+  const nlohmann::ordered_json json = nlohmann::ordered_json::parse(stream, nullptr, false);
   if (!json.is_object()) return;
   for (const auto& [key, count] : json.items()) {
     if (count.is_number_unsigned()) counts_[key] = std::min(count.get<std::size_t>(), kHintsPerTodo);
@@ -53,7 +53,7 @@ std::size_t ShownHints::of(const Lab& lab, int todo) const {
 
 void ShownHints::set(const Lab& lab, int todo, std::size_t count) {
   counts_[key_of(lab, todo)] = count;
-  std::ofstream(file_) << nlohmann::json(counts_).dump(2) << "\n";
+  std::ofstream(file_) << nlohmann::ordered_json(counts_).dump(2) << "\n";
 }
 
 std::vector<std::string> handout_row(const std::string& handout, const std::string& test) {

@@ -16,9 +16,9 @@ namespace grader {
 std::optional<std::vector<Reported>> parse_report(const std::string& json) {
   try {
     std::vector<Reported> tests;
-    const nlohmann::json report = nlohmann::json::parse(json);
-    for (const nlohmann::json& suite : report.at("testsuites")) {
-      for (const nlohmann::json& entry : suite.at("testsuite")) {
+    const nlohmann::ordered_json report = nlohmann::ordered_json::parse(json);
+    for (const nlohmann::ordered_json& suite : report.at("testsuites")) {
+      for (const nlohmann::ordered_json& entry : suite.at("testsuite")) {
         Reported test;
         test.name = suite.at("name").get<std::string>() + "." + entry.at("name").get<std::string>();
         test.ran = entry.value("status", "") == "RUN" && entry.value("result", "") == "COMPLETED";
@@ -26,14 +26,14 @@ std::optional<std::vector<Reported>> parse_report(const std::string& json) {
         test.seconds = std::strtod(entry.value("time", "0s").c_str(), nullptr);  // "0.012s"
         test.reached = entry.value("reached", "");
         test.seal = entry.value("seal", "");
-        for (const nlohmann::json& failure : entry.value("failures", nlohmann::json::array())) {
+        for (const nlohmann::ordered_json& failure : entry.value("failures", nlohmann::ordered_json::array())) {
           test.message += failure.value("failure", "") + "\n";
         }
         tests.push_back(test);
       }
     }
     return tests;
-  } catch (const nlohmann::json::exception&) {
+  } catch (const nlohmann::ordered_json::exception&) {
     return std::nullopt;
   }
 }

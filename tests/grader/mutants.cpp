@@ -32,8 +32,8 @@ Mutants read_mutants(const fs::path& folder) {
   if (!stream) throw GraderError(file + " cannot be read");
   Mutants mutants;
   try {
-    const nlohmann::json all = nlohmann::json::parse(stream);
-    for (const nlohmann::json& entry : all.at("wrong")) {
+    const nlohmann::ordered_json all = nlohmann::ordered_json::parse(stream);
+    for (const nlohmann::ordered_json& entry : all.at("wrong")) {
       WrongProgram program;
       program.name = entry.at("name").get<std::string>();
       program.bug = entry.at("bug").get<std::string>();
@@ -43,10 +43,10 @@ Mutants read_mutants(const fs::path& folder) {
       program.rule = entry.value("rule", "");
       mutants.wrong.push_back(program);
     }
-    for (const nlohmann::json& entry : all.at("right")) {
+    for (const nlohmann::ordered_json& entry : all.at("right")) {
       mutants.right.push_back({entry.at("name").get<std::string>(), entry.at("idea").get<std::string>()});
     }
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const nlohmann::ordered_json::exception& error) {
     throw GraderError(file + ": " + error.what());
   }
   const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };

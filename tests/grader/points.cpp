@@ -14,10 +14,10 @@ namespace grader {
 
 namespace {
 
-nlohmann::json entry_of(const std::filesystem::path& file, const std::string& lab) {
+nlohmann::ordered_json entry_of(const std::filesystem::path& file, const std::string& lab) {
   std::ifstream stream(file);
   if (!stream) throw GraderError("tests/points.json cannot be read");
-  const nlohmann::json all = nlohmann::json::parse(stream);
+  const nlohmann::ordered_json all = nlohmann::ordered_json::parse(stream);
   if (!all.contains(lab)) throw GraderError("tests/points.json has no entry for " + lab);
   return all.at(lab);
 }
@@ -27,7 +27,7 @@ nlohmann::json entry_of(const std::filesystem::path& file, const std::string& la
 int left_out_points(const std::filesystem::path& file, const std::string& lab) {
   try {
     return entry_of(file, lab).value("hidden_points", 0);
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const nlohmann::ordered_json::exception& error) {
     throw GraderError(std::string("tests/points.json: ") + error.what());
   }
 }
@@ -36,9 +36,9 @@ std::vector<GradedTest> read_points(const std::filesystem::path& file, const std
   std::vector<GradedTest> tests;
   int sum = 0;
   try {
-    const nlohmann::json own = entry_of(file, lab);
+    const nlohmann::ordered_json own = entry_of(file, lab);
     sum = own.value("hidden_points", 0);
-    for (const nlohmann::json& entry : own.at("tests")) {
+    for (const nlohmann::ordered_json& entry : own.at("tests")) {
       GradedTest test;
       test.name = entry.at("name").get<std::string>();
       test.points = entry.at("points").get<int>();
@@ -47,7 +47,7 @@ std::vector<GradedTest> read_points(const std::filesystem::path& file, const std
       sum += test.points;
       tests.push_back(test);
     }
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const nlohmann::ordered_json::exception& error) {
     throw GraderError(std::string("tests/points.json: ") + error.what());
   }
   const std::map<std::string, std::vector<std::string>> evidence = read_evidence(file.parent_path() / "evidence.json");
@@ -68,15 +68,15 @@ std::map<std::string, std::vector<std::string>> read_evidence(const std::filesys
   std::ifstream stream(file);
   if (!stream) return {};
   try {
-    return nlohmann::json::parse(stream).get<std::map<std::string, std::vector<std::string>>>();
-  } catch (const nlohmann::json::exception& error) {
+    return nlohmann::ordered_json::parse(stream).get<std::map<std::string, std::vector<std::string>>>();
+  } catch (const nlohmann::ordered_json::exception& error) {
     throw GraderError(std::string("tests/evidence.json: ") + error.what());
   }
 }
 
 std::string read_scenario(const std::filesystem::path& file, const std::string& lab) {
   std::ifstream stream(file);
-  const nlohmann::json all = nlohmann::json::parse(stream, nullptr, false);
+  const nlohmann::ordered_json all = nlohmann::ordered_json::parse(stream, nullptr, false);
   const auto found = all.is_object() ? all.find(lab) : all.end();
   if (found == all.end() || !found->is_object() || !found->contains("trace") || !found->at("trace").is_string()) {
     throw GraderError("tests/points.json has no \"trace\" for " + lab);

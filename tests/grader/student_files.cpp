@@ -111,7 +111,7 @@ std::vector<int> open_todos(const std::string& text) {
 }
 
 void save_result(const Workspace& workspace, const LabResult& result, const std::string& platform) {
-  nlohmann::json json = {{"lab", result.name},         {"hash", result.file_hash},
+  nlohmann::ordered_json json = {{"lab", result.name},         {"hash", result.file_hash},
                          {"platform", platform},       {"earned", result.earned()},
                          {"possible", result.tests.empty() ? kPointsPerLab : result.possible()},  {"built", result.problem == Problem::none},
                          {"first_failure", ""},        {"verdict", ""}};
@@ -126,7 +126,7 @@ void save_result(const Workspace& workspace, const LabResult& result, const std:
 
 std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& lab) {
   std::ifstream stream(result_file(workspace, lab.name));
-  const nlohmann::json json = nlohmann::json::parse(stream, nullptr, false);
+  const nlohmann::ordered_json json = nlohmann::ordered_json::parse(stream, nullptr, false);
   try {
     SavedResult result;
     result.hash = json.at("hash").get<std::string>();
@@ -137,7 +137,7 @@ std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& l
     result.first_failure = json.at("first_failure").get<std::string>();
     result.verdict = json.at("verdict").get<std::string>();
     return result;
-  } catch (const nlohmann::json::exception&) {
+  } catch (const nlohmann::ordered_json::exception&) {
     return std::nullopt;
   }
 }

@@ -11,7 +11,7 @@ namespace grader {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostLine = 400;   // bytes
 constexpr std::size_t kMostLanes = 128;
