@@ -85,11 +85,22 @@ class Hostile : public testing::Test {
   Ended ended_;
 };
 
-TEST_F(Hostile, EarnsNothingAndHarmsNobody) {
-  std::size_t count = 2;
+// The corpus is graded as several classes at once: many of its submissions only wait for their limits.
+constexpr std::size_t kClasses = 4;
+
+class HostileClass : public Hostile, public testing::WithParamInterface<std::size_t> {};
+
+INSTANTIATE_TEST_SUITE_P(Corpus, HostileClass, testing::Range<std::size_t>(0, kClasses));
+
+TEST_P(HostileClass, EarnsNothingAndHarmsNobody) {
+  std::set<std::string> names;
   for (const fs::directory_entry& entry : fs::directory_iterator(kHostile)) {
     const std::string name = entry.path().stem().string();
-    if (entry.path().extension() != ".cpp" || name == "box_probe") continue;
+    if (entry.path().extension() == ".cpp" && name != "box_probe") names.insert(name);
+  }
+  std::size_t count = 2, number = 0;
+  for (const std::string& name : names) {
+    if (number++ % kClasses != GetParam()) continue;
     hand_in(name, name == "says_html" ? "<b>=1\n2" : name);
     ++count;
   }

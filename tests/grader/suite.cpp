@@ -162,7 +162,8 @@ class Suite {
     progress_.detail("0/" + std::to_string(runs.size()));
     const unsigned programs_at_once = std::min(options_.jobs * kProgramsPerJob, platform.most_jobs);
     const auto show = [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); };
-    if (expected == Verdict::passed) {
+    const bool long_ones = limit > kLimit;
+    if (expected == Verdict::passed && !long_ones) {
       run_together(runs, programs_at_once, show);
     } else {
       run_tests(runs, platform.tests_at_once(options_.jobs), show);
