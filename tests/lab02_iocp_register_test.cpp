@@ -666,6 +666,12 @@ class Completions {
   std::map<lab::ClientId, std::string> received_;
 };
 
+// Ends the completion thread, also when a check fails.
+struct GiveUp {
+  Completions& completions;
+  ~GiveUp() { completions.give_up(); }
+};
+
 LAB_TEST(Lab02, SeedsOfACompletionBeforeTheReturn, "N2, N4, N6", kRegister) {
   STEP("two clients that have spoken are registered; another thread handles their completions. The seed chooses who goes on");
   for_each_seed(30, [](std::uint64_t seed) {
@@ -684,10 +690,7 @@ LAB_TEST(Lab02, SeedsOfACompletionBeforeTheReturn, "N2, N4, N6", kRegister) {
     Completions completions(room.port.get(), table, 2);
     {
       Conductor conductor(seed);
-      struct GiveUp {
-        Completions& completions;
-        ~GiveUp() { completions.give_up(); }
-      } give_up{completions};
+      const GiveUp give_up{completions};
       conductor.call("the completion thread", [&] { completions.take_all(); });
       conductor.call("the accept thread", [&] {
         for (unsigned i = 0; i < 2; ++i) {
@@ -708,6 +711,34 @@ LAB_TEST(Lab02, SeedsOfACompletionBeforeTheReturn, "N2, N4, N6", kRegister) {
       check_equal("the references to the client, besides the test's two", pairs[i].client.use_count() - 2, 0);
       check("its socket is open: the completion thread did not close it", pairs[i].client->socket.valid());
     }
+  });
+  STEP("one client that has spoken is registered, in every order of the two threads with at most two preemptions");
+  for_each_order(2, [](std::uint64_t seed) {
+    Room room;
+    ClientTable table(1);
+    Pair pair = room.connect();
+    check("insert takes it", table.insert(pair.client));
+    const lab::ClientId id = pair.client->id;
+    pair.peer.send("hello");
+    wait_for_bytes(*pair.client, 5);
+    int registered = -1;
+    Completions completions(room.port.get(), table, 1);
+    {
+      Conductor conductor(seed);
+      const GiveUp give_up{completions};
+      conductor.call("the completion thread", [&] { completions.take_all(); });
+      conductor.call("the accept thread", [&] {
+        registered = lab::register_client(room.port.get(), table, pair.client, first_recv) ? 1 : 0;
+      });
+      conductor.act(0, [&] { pair.peer.half_close(); });
+      conductor.play();
+      check_equal("how many clients have left", completions.left(), 1u);
+    }
+    check_equal("the clients in the table", table.size(), 0u);
+    check_equal("what register_client returned, 1 is true", registered, 1);
+    check_equal("what was received", completions.received(id), std::string("hello"));
+    check_equal("the references to the client, besides the test's two", pair.client.use_count() - 2, 0);
+    check("its socket is open: the completion thread did not close it", pair.client->socket.valid());
   });
 }
 

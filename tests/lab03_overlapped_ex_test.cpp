@@ -920,8 +920,7 @@ LAB_TEST(Lab03, SeedsOfCompletionsBeforeTheReturn, "N8, N9, N13", "lab03_overlap
     wire.finish();
   }
   STEP("a completion is handled on another thread before post_recv or post_send has returned");
-  for_each_seed(30, [](std::uint64_t seed) {
-    const bool with_send = seed % 3 != 0;
+  const auto play = [](std::uint64_t seed, bool with_send) {
     Wire wire;
     wire.client.send("!");
     wire.wait_for_bytes(1);
@@ -956,7 +955,11 @@ LAB_TEST(Lab03, SeedsOfCompletionsBeforeTheReturn, "N8, N9, N13", "lab03_overlap
     check("nobody has used the connection after that",
           std::all_of(std::begin(place), std::end(place), [](unsigned char byte) { return byte == 0; }));
     wire.finish();
-  });
+  };
+  for_each_seed(30, [&](std::uint64_t seed) { play(seed, seed % 3 != 0); });
+  STEP("the same in every order: a receive with at most two preemptions, a receive and a send with at most one");
+  for_each_order(2, [&](std::uint64_t seed) { play(seed, false); });
+  for_each_order(1, [&](std::uint64_t seed) { play(seed, true); });
 }
 
 LAB_TEST(Lab03, SeedsOfACloseInTheMiddle, "N8, N9", "lab03_overlapped_ex/README.md#step-3") {

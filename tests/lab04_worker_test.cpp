@@ -1213,6 +1213,24 @@ LAB_TEST(Lab04, SeedsOfLeaving, "N4, N15", "lab04_worker/README.md#step-3") {
     }
     server.finish();
   });
+  STEP("one client speaks and leaves, in every order of two workers with at most two preemptions");
+  for_each_order(2, [](std::uint64_t seed) {
+    TestServer server;
+    std::vector<Guest> guests;
+    {
+      Conductor conductor(seed);
+      server.start(2);
+      conductor.wait_for_threads(2);
+      guests.push_back(server.enter());
+      conductor.act(0, [&] { guests[0].client.send("one"); });
+      conductor.act(0, [&] { guests[0].client.half_close(); });
+      conductor.play();
+      server.expect_gone(guests[0]);
+      check_same_bytes("the echo", guests[0].client.receive_until_end(), "one");
+      check_equal("the number of operations that are out", server.in_use(), 0u);
+    }
+    server.finish();
+  });
 }
 
 LAB_TEST(Lab04, SeedsOfFailingCalls, "N9, N14, N19", "lab04_worker/README.md#step-3") {

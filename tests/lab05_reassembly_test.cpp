@@ -1097,6 +1097,28 @@ LAB_TEST(Lab05, SeedsTellEveryPlayer, "N16, N22", kStep1) {
     server.finish();
     operations->check_in_order();
   });
+  STEP("a player moves and leaves, in every order of two workers with at most one preemption");
+  for_each_order(1, [](std::uint64_t seed) {
+    const auto operations = std::make_shared<OperationLedger>();
+    GameServer server(operations);
+    {
+      Conductor conductor(seed);
+      server.start(2);
+      conductor.wait_for_threads(2);
+      GameServer::Guest& guest = server.enter();
+      server.log_in(guest);
+      conductor.play();
+      server.settle();
+      conductor.act(0, [&] { server.move(guest); });
+      conductor.act(0, [&] { server.goes(guest).client.half_close(); });
+      conductor.play();
+      server.settle();
+      server.check_rest();
+      check_equal("the number of packets that were played", server.packets(), 2u);
+    }
+    server.finish();
+    operations->check_in_order();
+  });
 }
 
 LAB_TEST(Lab05, SeedsOfEveryEnd, "N14, N20", kStep2) {

@@ -1572,6 +1572,26 @@ LAB_TEST(Lab06, SeedsOfAGrowingPool, "N10", kStep3) {
     server.finish();
     pool->check_all_free();
   });
+  STEP("one client comes and leaves, in every order of two workers with at most two preemptions");
+  for_each_order(2, [](std::uint64_t seed) {
+    const auto pool = std::make_shared<WatchedPool>(1, PoolPolicy::growing);
+    GameServer server(pool);
+    {
+      Conductor conductor(seed);
+      server.start(2);
+      conductor.wait_for_threads(2);
+      GameServer::Guest& guest = server.enter();
+      conductor.act(0, [&] { server.log_in(guest); });
+      conductor.act(0, [&] { server.goes(guest).client.half_close(); });
+      conductor.play();
+      server.settle();
+      server.check_rest();
+      check_equal("the number of clients that are connected", server.connected(), 0u);
+      pool->check_in_order(0);
+    }
+    server.finish();
+    pool->check_all_free();
+  });
 }
 
 LAB_TEST(Lab06, SeedsOfFailingCalls, "N10, N19", kStep4) {

@@ -181,6 +181,7 @@ class Checker {
     for (const Platform& platform : platforms_) {
       if (!interrupted() && result.problem == Problem::none) run_lab(lab, platform, graded, result);
     }
+    make_smaller(lab, graded, result);
     result.log = workspace_.log("check-" + result.name + "-" + (options_.sanitizers ? "sanitizers" : platforms_.front().name));
     std::ofstream log(result.log);
     write_log(log, result.tests);
@@ -188,9 +189,27 @@ class Checker {
     progress_.clear();
   }
 
+  // The order of the failure that will be shown.
+  void make_smaller(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result) {
+    constexpr double kMostSeconds = 5;
+    const TestResult* const shown = failure_to_show(result);
+    if (interrupted() || shown == nullptr || !options_.seed.empty() || !can_shrink(*shown)) return;
+    progress_.phase("looking for a smaller order in which " + shown->name + " fails");
+    TestResult& smallest = result.tests[static_cast<std::size_t>(shown - result.tests.data())];
+    for (const Platform& platform : platforms_) {
+      if (platform.name != smallest.platform) continue;
+      const TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
+      const auto entry = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& test) { return test.name == smallest.name; });
+      shrink({&program, entry->seconds, &smallest, 0, nullptr, &entry->places}, kMostSeconds * platform.patience);
+    }
+  }
+
   void run_lab(const Lab& lab, const Platform& platform, const std::vector<GradedTest>& graded, LabResult& result) {
     progress_.phase("testing " + lab.name + " on " + platform.name);
-    const TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
+    TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
+    if (const std::string first = options_.solutions ? "" : orders_to_play_first(workspace_, lab); !first.empty()) {
+      program.platform.env.emplace_back("LAB_FIRST", first);
+    }
     std::string why;
     const std::vector<std::string> existing = list_tests(program, why);
     if (interrupted()) return;

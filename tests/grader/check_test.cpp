@@ -33,7 +33,29 @@ if [ -z "$test" ]; then
   exit 0
 fi
 echo "$me $test" >>ROOT/runs
+if [ -e ROOT/orders ]; then  # B fails in seed 17, or wherever choice 2 is taken at decision 5
+  echo "first: $LAB_FIRST" >>ROOT/runs
+  order=${LAB_SEED-17}
+  [ "$order" = 17 ] && order=17/1.1-5.2-9.1-30.3
+  [ "$test" = A ] && echo "orders: every order with at most 2 preemptions: 1,284"
+  case $test$order in B*5.2*)
+    printf 'seed: %s\ndecisions: %s\nstory: expected: it fails\n' "${LAB_SEED-17}" "$order"
+    write '{"name": "B", "status": "RUN", "result": "COMPLETED", "failures": [{"failure": "story: expected: it fails"}]}'
+    exit 1
+  esac
+fi
 while [ -e ROOT/h_first ] && ! grep -q "$me H" ROOT/runs; do sleep 0.02; done
+if [ -e ROOT/tells ]; then
+  case $test in
+    B) echo 'hang: it waits'; exit 4 ;;
+    C) echo 'story: expected 1, but it was 2'; failure='story: expected 1, but it was 2' ;;
+    D) echo 'rule: no_lock (N9): the lock is held'; failure='rule: no_lock' ;;
+  esac
+  if [ -n "$failure" ]; then
+    write "{\"name\": \"$test\", \"status\": \"RUN\", \"result\": \"COMPLETED\", \"failures\": [{\"failure\": \"$failure\"}]}"
+    exit 1
+  fi
+fi
 if grep -q "^$me $test$" ROOT/fails; then
   write "{\"name\": \"$test\", \"status\": \"RUN\", \"result\": \"COMPLETED\", \"failures\": [{\"failure\": \"story: expected: x\"}]}"
   exit 1
@@ -154,6 +176,26 @@ TEST_F(Check, AWatchRunsTheFailedTestAloneWhileItFails) {
   EXPECT_TRUE(has(check_says(kExitNotFull), "80/100"));
   EXPECT_EQ(runs_of("lab02_x_graded_test"), 7);  // five, and D twice more
   EXPECT_EQ(saved_result(workspace_, workspace_.labs[1])->first_failure, "Lab02.D");
+}
+
+TEST_F(Check, AFailingOrderIsMadeSmallerAndPlayedFirstNextTime) {
+  write("orders", "");
+  const std::string text = check_says(kExitNotFull);
+  EXPECT_TRUE(has(text, "replay: ./lab check 2 --test Lab02.B --seed 17/5.2\n")) << text;
+  EXPECT_TRUE(has(text, "Lab02.A  passed, every order with at most 2 preemptions: 1,284\n")) << text;
+  EXPECT_FALSE(has(text, "decisions:")) << text;
+  EXPECT_FALSE(has(read_text(folder_.path() / "runs"), "17/5.2")) << "it failed for the first time";
+  check_says(kExitNotFull);
+  EXPECT_TRUE(has(read_text(folder_.path() / "runs"), "first: Lab02.B=17/5.2\n"));
+}
+
+TEST_F(Check, TheMostTellingFailureIsShown) {
+  write("tells", "");
+  const std::string text = check_says(kExitNotFull);
+  EXPECT_TRUE(has(text, "Lab02.D  wrong: the lock is held")) << text;
+  EXPECT_TRUE(has(text, "\nLab02.B  hang: it waits\n")) << text;
+  EXPECT_TRUE(has(text, "\nLab02.C  wrong: expected 1, but it was 2\n")) << text;
+  EXPECT_TRUE(has(text, "replay: ./lab check 2 --test Lab02.D")) << text;
 }
 
 TEST_F(Check, SomeOptionsExcludeEachOther) {

@@ -32,13 +32,6 @@ std::string where(const TestResult& test, const Workspace& workspace) {
   return " on " + test.platform;
 }
 
-const TestResult* first_failure(const LabResult& lab) {
-  for (const TestResult& test : lab.tests) {
-    if (!test.passed() && test.verdict != Verdict::not_run) return &test;
-  }
-  return nullptr;
-}
-
 void print_table(const LabResult& lab, const Workspace& workspace) {
   std::size_t width = 4;
   for (const TestResult& test : lab.tests) width = std::max(width, test.name.size());
@@ -46,7 +39,9 @@ void print_table(const LabResult& lab, const Workspace& workspace) {
   for (const TestResult& test : lab.tests) {
     char points[32];
     std::snprintf(points, sizeof points, "%3d/%-3d", test.earned(), test.points);
-    std::printf("  %s  %s  %s%s\n", points, padded(test.name, width).c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str());
+    const std::string orders = test.passed() && !test.orders.empty() ? dim(", " + test.orders) : "";
+    std::printf("  %s  %s  %s%s%s\n", points, padded(test.name, width).c_str(), coloured(test.verdict).c_str(),
+                where(test, workspace).c_str(), orders.c_str());
   }
 }
 
@@ -76,7 +71,7 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     if (!of_the_file) return "the error is not in " + lab.file + ". ./lab doctor says whether something is missing here";
     return "correct " + lab.file + ", then: " + again;
   }
-  const TestResult* failure = first_failure(lab);
+  const TestResult* failure = failure_to_show(lab);
   if (failure == nullptr) return again;
   if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
   if (failure->verdict == Verdict::not_started) {
@@ -129,6 +124,21 @@ std::string score(const LabResult& lab) {
   return lab.full() ? green(text) : red(text);
 }
 
+// One line for each test that failed beside the one that is shown.
+void print_other_failures(const LabResult& lab, const Workspace& workspace) {
+  constexpr std::size_t kMost = 110;  // characters of a reason
+  const TestResult* const shown = failure_to_show(lab);
+  bool first = true;
+  for (const TestResult& test : lab.tests) {
+    const bool failed = !test.passed() && test.verdict != Verdict::not_run && test.verdict != Verdict::not_started;
+    if (!failed || &test == shown) continue;
+    const std::string reason = test.reason.size() > kMost ? test.reason.substr(0, kMost) + "..." : test.reason;
+    std::printf("%s%s  %s%s%s\n", first ? "\n" : "", test.name.c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str(),
+                reason.empty() ? "" : (": " + reason).c_str());
+    first = false;
+  }
+}
+
 }  // namespace
 
 std::string in_seconds(double seconds) {
@@ -167,7 +177,7 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
   if (const std::string line = own_chain_line(lab, report, workspace); !line.empty()) std::printf("%s\n", line.c_str());
   if (lab.problem != Problem::none) {
     std::printf("\n%s", indented(lab.problem_text, workspace).c_str());
-  } else if (const TestResult* failure = first_failure(lab)) {
+  } else if (const TestResult* failure = failure_to_show(lab)) {
     std::printf("\n");
     print_failure(*failure, workspace, lab.file);
     if (failure->verdict != Verdict::not_started && failure->output.find("story: read: ") == std::string::npos) {  // it crashed
@@ -178,6 +188,7 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
       std::printf("    replay: %s\n", replay_of(*failure, lab, report, workspace).c_str());
     }
   }
+  print_other_failures(lab, workspace);
   if (!lab.full() && !lab.log.empty()) std::printf("\nAll of it: %s\n", workspace.shown(lab.log).c_str());
   const std::string next = next_step(lab, report, workspace);
   if (!next.empty()) std::printf("Next: %s\n", next.c_str());

@@ -1,8 +1,8 @@
 #include "instructor_cli.h"
 
-#include <charconv>
-#include <cstdint>
 #include <memory>
+
+#include "../support/order.h"
 
 namespace grader {
 
@@ -14,7 +14,7 @@ void add_grading_options(CLI::App& command, GradingOptions& options, unsigned& j
   command.add_option("--platform", options.platform, "linux, asan or tsan");
   command.add_flag("--sanitizers", options.sanitizers, "natively, under ASan and under TSan: a point needs all three");
   command.add_option("--seed", options.seed, "what the tests draw their order and sizes from")
-      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
+      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615, or what a failure printed: 0/12.1-30.2"; });
   command.add_option("--timeout", options.timeout, "seconds for each test, instead of its own limit")->check(CLI::Range(1, 3600));
   command.add_option("--again", options.again, "a failed test is run this often again, to tell 'inconsistent'; it earns nothing by that")
       ->check(CLI::Range(0, 10))->capture_default_str();
@@ -24,11 +24,7 @@ void add_grading_options(CLI::App& command, GradingOptions& options, unsigned& j
 
 }  // namespace
 
-bool is_seed(const std::string& text) {
-  std::uint64_t seed = 0;
-  const char* const end = text.data() + text.size();
-  return std::from_chars(text.data(), end, seed) == std::from_chars_result{end, std::errc{}};
-}
+bool is_seed(const std::string& text) { return test::Order::parse(text).has_value(); }
 
 void add_instructor_commands(CLI::App& app, const Workspace& workspace, std::function<int()>& chosen, unsigned& jobs) {
   // The options live as long as the callbacks do.

@@ -78,10 +78,10 @@ std::optional<std::string> last_line_after(const std::string& text, const std::s
   return line_after(at == std::string::npos ? text : text.substr(at), start);
 }
 
-// The digits of the last line "seed: 17".
-std::string seed_of(const std::string& output) {
-  const std::string seed = last_line_after(output, "seed: ").value_or("");
-  return seed.substr(0, seed.find_first_not_of("0123456789"));
+// The seed or order of the last line that begins so: "seed: 17", "seed: 0/12.1".
+std::string seed_of(const std::string& output, const std::string& start = "seed: ") {
+  const std::string seed = last_line_after(output, start).value_or("");
+  return seed.substr(0, seed.find_first_not_of("0123456789/.-"));
 }
 
 template <std::size_t N>
@@ -190,7 +190,7 @@ bool is_noise(const std::string& line) {
   if (line == "Failed") return true;
   static const char* const kStarts[] = {"Running main() from ", "Note: Google Test filter", "[==========]", "[----------]",
                                         "[ RUN      ]", "[  FAILED  ]", "[  PASSED  ]", "[       OK ]", " 1 FAILED TEST",
-                                        "ThreadSanitizer: reported "};
+                                        "ThreadSanitizer: reported ", "decisions: ", "orders: "};
   for (const char* start : kStarts) {
     if (line.rfind(start, 0) == 0) return true;
   }
@@ -214,6 +214,7 @@ std::string missing_evidence(const Reported& report, const std::vector<std::stri
   return "";
 }
 
+constexpr std::size_t kMostOrders = 100;  // characters
 constexpr std::size_t kStoryHead = 50;  // lines
 constexpr std::size_t kStoryTail = 20;
 constexpr std::size_t kStoryWidth = 400;
@@ -235,6 +236,8 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   }
   if (one) test.reached = lines_in(report->front().reached);
   test.seed = seed_of(test.output);
+  test.decisions = seed_of(test.output, "decisions: ");
+  test.orders = last_line_after(test.output, "orders: ").value_or("").substr(0, kMostOrders);
   const std::optional<std::string> rule = line_after(test.output, "rule: ");
   if (rule) test.rule = rule->substr(0, rule->find_first_of(" :"));
 

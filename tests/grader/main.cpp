@@ -51,7 +51,7 @@ int run_tool(std::vector<std::string> words) {
   check_command->add_flag("--sanitizers", check_options.sanitizers, "natively, under ASan and under TSan: a point needs all three");
   check_command->add_option("--test", check_options.test, "only this test: Lab04.EveryEndOfAReceiveDisconnectsOnce, or the part behind the dot");
   check_command->add_option("--seed", check_options.seed, "what the tests draw their order and sizes from; a failure prints its own")
-      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
+      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615, or what a failure printed: 0/12.1-30.2"; });
   check_command->add_flag("--own", check_options.own, "also over your own earlier labs, whatever the points; without it that runs with full points");
   check_command->add_option("--jobs", jobs, "compilers at once, and twice as many tests natively on Linux: tests mostly wait")->check(CLI::Range(1, 256));
 
@@ -74,7 +74,7 @@ int run_tool(std::vector<std::string> words) {
   trace_command->add_option("lab", trace_options.lab, labs)->required();
   trace_command->add_option("--test", trace_options.test, "this test; without it one that shows the lab at work");
   trace_command->add_option("--seed", trace_options.seed, "what the test draws its order and sizes from")
-      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615"; });
+      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615, or what a failure printed: 0/12.1-30.2"; });
   trace_command->add_flag("--solution", trace_options.solution, "the reference solution, not your file");
   trace_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
   trace_command->add_option("--out", trace_options.out, "the file; it is build/trace/LAB.json by default");

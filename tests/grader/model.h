@@ -32,7 +32,9 @@ struct TestResult {
   Verdict verdict = Verdict::not_run;
   std::string reason;  // one line: why this verdict
   std::string rule;    // the rule that was broken: "one_recv"; empty when it is another failure
-  std::string seed;    // what the failing run was drawn from; empty when the test said none
+  std::string seed;    // what the failing run was drawn from, a seed or an order (order.h); empty when the test said none
+  std::string decisions;  // all that was decided in that run, as an order; empty when the test said nothing
+  std::string orders;     // "every order with at most 2 preemptions: 132"; empty when the test enumerated none
   std::string platform;  // where it failed
   std::string output;  // what the test printed; bounded
   std::string timeline;  // what its threads and operations did, when it failed: text for parse_timeline
@@ -92,6 +94,22 @@ struct LabResult {
   }
   bool full() const { return problem == Problem::none && possible() > 0 && earned() == possible(); }
 };
+
+// The most telling of the tests that failed, or a null pointer: one with a rule or a line of the student's file, then
+// a wrong value, then a hang, then a TODO that is not written.
+inline const TestResult* failure_to_show(const LabResult& lab) {
+  const auto rank = [&](const TestResult& test) {
+    if (!test.rule.empty() || test.output.find(lab.file + ":") != std::string::npos) return 0;
+    if (test.verdict == Verdict::hang) return 2;
+    return test.verdict == Verdict::not_started ? 3 : 1;
+  };
+  const TestResult* shown = nullptr;
+  for (const TestResult& test : lab.tests) {
+    if (test.passed() || test.verdict == Verdict::not_run) continue;
+    if (shown == nullptr || rank(test) < rank(*shown)) shown = &test;
+  }
+  return shown;
+}
 
 struct Report {
   std::string again;  // what was asked for beside the lab: " --solutions --platform asan"; it repeats the same check

@@ -6,10 +6,13 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <span>
 #include <thread>
 
+#include "../support/order.h"
+#include "progress.h"
 #include "timeline.h"
 
 namespace grader {
@@ -101,6 +104,10 @@ bool worth_running_again(Verdict verdict) {
   return verdict == Verdict::wrong || verdict == Verdict::crash || verdict == Verdict::race || verdict == Verdict::leak;
 }
 
+std::optional<test::Order> order_of(const TestResult& test) {
+  return test::Order::parse(test.decisions.empty() ? test.seed : test.decisions);
+}
+
 TestResult run_one(const TestRun& run) {
   TestResult first = run_once(run, "");
   if (!worth_running_again(first.verdict)) return first;
@@ -121,6 +128,39 @@ TestResult run_one(const TestRun& run) {
 }
 
 }  // namespace
+
+bool can_shrink(const TestResult& test) {
+  const std::optional<test::Order> order = order_of(test);
+  return worth_running_again(test.verdict) && order && order->planned;
+}
+
+int shrink(const TestRun& run, double seconds) {
+  TestResult& smallest = *run.result;
+  std::optional<test::Order> order = order_of(smallest);
+  if (!can_shrink(smallest)) return 0;
+  int tried = 0;
+  const Clock::time_point start = Clock::now();
+  const auto fails = [&](const test::Order& one) {
+    ++tried;
+    const TestResult again = run_once(run, one.text());
+    if (again.verdict != smallest.verdict || again.rule != smallest.rule) return false;
+    const double spent = smallest.seconds;
+    smallest = again;
+    smallest.seconds += spent;
+    return true;
+  };
+  // Delta debugging: leaves out half of the deviations, then quarters, down to single ones.
+  for (std::size_t part = order->planned->size(); part > 0; part /= 2) {
+    for (std::size_t at = order->planned->size(); at > 0 && !interrupted() && since(start) < seconds;) {
+      const std::size_t from = at > part ? at - part : 0;
+      test::Order fewer = *order;
+      fewer.planned->erase(fewer.planned->begin() + static_cast<std::ptrdiff_t>(from), fewer.planned->begin() + static_cast<std::ptrdiff_t>(at));
+      if (fails(fewer)) *order = fewer;
+      at = from;
+    }
+  }
+  return tried;
+}
 
 std::vector<std::string> list_tests(const TestProgram& program, std::string& why) {
   Files read;

@@ -46,4 +46,10 @@ void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::funct
 // the second time, the first is "inconsistent": so is the program. The runs of one program must stand together.
 void run_together(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t done)>& on_done);
 
+// Makes the order in which a test failed smaller, as long as it fails in the same way: fewer preemptions, fewer cut receives,
+// the usual choice elsewhere. `run.result` is then that of the smallest order found in the time. For tests that print
+// their decisions (tests/support/order.h); others stay as they are. Returns how many orders were tried.
+int shrink(const TestRun& run, double seconds);
+bool can_shrink(const TestResult& test);
+
 }  // namespace grader

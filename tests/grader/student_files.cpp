@@ -115,12 +115,16 @@ void save_result(const Workspace& workspace, const LabResult& result, const std:
                          {"platform", platform},       {"earned", result.earned()},
                          {"possible", result.tests.empty() ? kPointsPerLab : result.possible()},  {"built", result.problem == Problem::none},
                          {"first_failure", ""},        {"verdict", ""}};
-  for (const TestResult& test : result.tests) {
-    if (test.passed() || test.verdict == Verdict::not_run) continue;
-    json["first_failure"] = test.name;
-    json["verdict"] = name_of(test.verdict);
-    break;
+  if (const TestResult* const failure = failure_to_show(result)) {
+    json["first_failure"] = failure->name;
+    json["verdict"] = name_of(failure->verdict);
   }
+  std::map<std::string, std::string> orders;
+  if (const auto before = saved_result(workspace, workspace.lab(result.name))) orders = before->failed_orders;
+  for (const TestResult& test : result.tests) {
+    if (!test.passed() && !test.seed.empty()) orders[test.name] = test.seed;
+  }
+  json["failed_orders"] = orders;
   replace_file(result_file(workspace, result.name), json.dump(2) + "\n");
 }
 
@@ -136,10 +140,19 @@ std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& l
     result.built = json.at("built").get<bool>();
     result.first_failure = json.at("first_failure").get<std::string>();
     result.verdict = json.at("verdict").get<std::string>();
+    result.failed_orders = json.value("failed_orders", result.failed_orders);
     return result;
   } catch (const nlohmann::ordered_json::exception&) {
     return std::nullopt;
   }
+}
+
+std::string orders_to_play_first(const Workspace& workspace, const Lab& lab) {
+  std::string all;
+  if (const auto before = saved_result(workspace, lab)) {
+    for (const auto& [test, order] : before->failed_orders) all += (all.empty() ? "" : ";") + test + "=" + order;
+  }
+  return all;
 }
 
 std::string last_failure(const Workspace& workspace, const Lab& lab) {

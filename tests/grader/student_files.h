@@ -1,6 +1,7 @@
 // What is known of a student's file: which TODOs are open, and what the last check found.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct SavedResult {
   bool built = false;
   std::string first_failure;  // a test; empty: none
   std::string verdict;        // of that test
+  std::map<std::string, std::string> failed_orders;  // of each test that failed with one: the last, as TestResult::seed
 
   bool full() const { return built && possible > 0 && earned == possible; }
 };
@@ -41,7 +43,10 @@ void save_result(const Workspace& workspace, const LabResult& result, const std:
 // Nothing when there was no check yet, or when its file is damaged.
 std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& lab);
 
-// The test that failed first in the last check, or an empty string if none did. It runs first in the next one.
+// For the tests (LAB_FIRST): what failed before is played first. "Lab04.SeedsOfLeaving=17;Lab02.X=0/4.1".
+std::string orders_to_play_first(const Workspace& workspace, const Lab& lab);
+
+// The test that was shown as failed in the last check, or an empty string if none did. It runs first in the next one.
 std::string last_failure(const Workspace& workspace, const Lab& lab);
 
 // The version of the programs that last had full points over the student's own earlier labs, or an empty string if none had.

@@ -14,6 +14,7 @@
 #include "call_rules.h"
 #include "calls.h"
 #include "conducting.h"
+#include "order.h"
 #include "start.h"
 #include "thread_end.h"
 
@@ -69,11 +70,14 @@ long this_thread() {
 }  // namespace
 
 struct Conductor::State {
-  explicit State(std::uint64_t seed) : even(seed % 2 == 0), random(seed) {}
+  explicit State(std::uint64_t seed) : even(seed % 2 == 0), run(current_run()), random(seed) {}
 
   const std::thread::id owner = std::this_thread::get_id();
   const bool even;
   std::mutex mutex;  // protects what follows
+  Run& run;
+  Actor* last_actor = nullptr;          // the one that ran last, or
+  std::optional<unsigned> last_client;  // the client that acted last
   std::condition_variable still;  // an actor stopped, waits or has ended
   bool over = false;
   Random random;
@@ -96,9 +100,10 @@ struct Conductor::State {
 
   void wait_until_still(std::unique_lock<std::mutex>& lock);
   void collect(std::unique_lock<std::mutex>& lock);
-  void let_go(std::unique_lock<std::mutex>& lock, Actor& actor);
   bool wait_for_the_blocked(std::unique_lock<std::mutex>& lock);
   std::size_t choose(const std::vector<Actor*>& able, const std::vector<unsigned>& clients);
+  std::size_t draw(const std::vector<Actor*>& able, const std::vector<unsigned>& clients);
+  std::size_t decide(std::size_t choices, std::size_t drawn, bool preempts);
   bool step(std::unique_lock<std::mutex>& lock);
   void stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place);
   HandedPacket take_ready(std::size_t index);
@@ -254,18 +259,21 @@ bool Conducting::more(HANDLE port, HandedPacket& packet) {
 
 DWORD Conducting::most_bytes(DWORD wanted) {
   static constexpr DWORD kSizes[] = {1, 2, 3, 5, 8, 13, 100, 1000};
-  const auto pick = [wanted](Random& random) {
+  constexpr std::size_t kChoices = std::size(kSizes) + 1;  // the first is all of it
+  const auto draw = [](Random& random) {
     const std::size_t n = random.below(std::size(kSizes) * 2);
-    return n < std::size(kSizes) ? std::min(wanted, kSizes[n]) : wanted;
+    return n < std::size(kSizes) ? n + 1 : 0;
   };
+  const auto size = [wanted](std::size_t choice) { return choice == 0 ? wanted : std::min(wanted, kSizes[choice - 1]); };
   if (const auto state = my_conductor()) {
     std::lock_guard lock(state->mutex);
-    return state->over ? wanted : pick(state->random);
+    const bool enumerated = state->run.order.planned && state->run.order.seed == 0;
+    return state->over || enumerated ? wanted : size(state->decide(kChoices, draw(state->random), false));
   }
   const std::uint64_t seed = shaking;
   if (seed == 0) return wanted;
   thread_local Random random(seed * 77);
-  return random.below(4) == 0 ? pick(random) : wanted;
+  return random.below(4) == 0 ? size(draw(random)) : wanted;
 }
 
 // --- In the test's own thread ----------------------------------------------------------------------------------------
@@ -366,9 +374,35 @@ bool Conductor::State::wait_for_the_blocked(std::unique_lock<std::mutex>& lock) 
   });
 }
 
-// Who goes on. With an even seed anybody may, each time. With an odd one it is always the same, until chance sends it
-// behind all others; so one thread can stand still in the middle of something while the others do a lot.
+// Takes the planned choice, or the one that was drawn, and notes it.
+std::size_t Conductor::State::decide(std::size_t choices, std::size_t drawn, bool preempts) {
+  const std::size_t taken = run.order.planned ? run.planned_choice(choices) : drawn;
+  run.made.push_back({choices, taken, preempts});
+  return taken;
+}
+
+// Returns the index of the next one: `able`, then `clients`. The usual choice is the one that ran last, if it can go on.
 std::size_t Conductor::State::choose(const std::vector<Actor*>& able, const std::vector<unsigned>& clients) {
+  const std::size_t count = able.size() + clients.size();
+  std::size_t usual = count;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool ran_last = i < able.size() ? able[i] == last_actor : last_client == clients[i - able.size()];
+    if (ran_last) usual = i;
+  }
+  const bool preempts = usual < count;
+  if (!preempts) usual = 0;
+  const std::size_t drawn = run.order.planned ? usual : draw(able, clients);
+  // The usual one is choice 0; those before it move one up.
+  const std::size_t choice = decide(count, drawn == usual ? 0 : drawn < usual ? drawn + 1 : drawn, preempts);
+  const std::size_t chosen = choice == 0 ? usual : choice <= usual ? choice - 1 : choice;
+  last_actor = chosen < able.size() ? able[chosen] : nullptr;
+  last_client = chosen < able.size() ? std::nullopt : std::optional(clients[chosen - able.size()]);
+  return chosen;
+}
+
+// With an even seed each one is as likely, each time. With an odd one it is always the same, until it is sent behind
+// all others; so one thread can be suspended in the middle of something while the others do a lot.
+std::size_t Conductor::State::draw(const std::vector<Actor*>& able, const std::vector<unsigned>& clients) {
   const std::size_t count = able.size() + clients.size();
   if (even) return random.below(count);
   const auto rank = [&](std::size_t i) -> long& {
@@ -421,7 +455,7 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   Actor& actor = *able[n];
   if (actor.at == Actor::At::waiting) {
     const auto some = candidates(actor.port);
-    const std::size_t index = some[random.below(some.size())];
+    const std::size_t index = some[decide(some.size(), random.below(some.size()), false)];
     note(actor.name + " gets " + ready[index].what);
     actor.packet = take_ready(index);
   } else {
@@ -552,14 +586,78 @@ unsigned seeds_to_play(unsigned native) {
   return slowness() > 1 ? std::max(1u, native / 5) : native;
 }
 
-void for_each_seed(unsigned native, const std::function<void(std::uint64_t)>& body) {
-  const char* const only = start_setting("LAB_SEED");
-  const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
-  for (std::uint64_t seed = first; seed < first + seeds_to_play(native); ++seed) {
-    if (seed > first && time_left() < 2 * patience()) break;  // a busy machine, or a right program that is slow
-    begin_seed(seed);
-    body(seed);
+namespace {
+
+// The order of this name in LAB_SEED, or the one of the running test in LAB_FIRST: "Lab04.SeedsOfLeaving=17;...".
+std::optional<Order> asked_for() {
+  const char* const text = start_setting("LAB_SEED");
+  return text == nullptr ? std::nullopt : Order::parse(text);
+}
+
+std::optional<Order> failed_before(bool enumerated) {
+  const char* const all = start_setting("LAB_FIRST");
+  const ::testing::TestInfo* const test = ::testing::UnitTest::GetInstance()->current_test_info();
+  if (all == nullptr || test == nullptr) return std::nullopt;
+  const std::string text = std::string(";") + all + ";", name = std::string(";") + test->test_suite_name() + "." + test->name() + "=";
+  const std::size_t at = text.find(name);
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t from = at + name.size();
+  const std::optional<Order> order = Order::parse(text.substr(from, text.find(';', from) - from));
+  return order && (order->seed == 0) == enumerated ? order : std::nullopt;
+}
+
+void play_order(const Order& order, const std::function<void(std::uint64_t)>& body) {
+  begin_seed(order.text());
+  begin_run(order);
+  try {
+    body(order.seed);
+  } catch (...) {
+    print_decisions(current_run().as_made().text());
+    begin_run({});
+    throw;
   }
+}
+
+std::string with_commas(std::size_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+}  // namespace
+
+void for_each_seed(unsigned native, const std::function<void(std::uint64_t)>& body) {
+  if (const auto order = asked_for()) return play_order(*order, body);
+  if (const auto order = failed_before(false)) play_order(*order, body);
+  for (std::uint64_t seed = 1; seed <= seeds_to_play(native); ++seed) {
+    if (seed > 1 && time_left() < 2 * patience()) break;  // a busy machine, or a correct program that is slow
+    play_order(Order{seed, std::nullopt}, body);
+  }
+  begin_run({});
+  end_seeds();
+}
+
+void for_each_order(unsigned preemptions, const std::function<void(std::uint64_t)>& body) {
+  if (const auto order = asked_for()) return play_order(*order, body);
+  if (const auto order = failed_before(true)) play_order(*order, body);
+  Orders orders(preemptions);
+  const auto deadline = Clock::now() + time_left() / 4;
+  bool all = true, exact = true;
+  while (const auto order = orders.next()) {
+    play_order(*order, body);
+    orders.played(current_run().made);
+    exact = exact && !current_run().diverged();
+    all = Clock::now() < deadline;
+    if (!all) break;
+  }
+  const std::string count = with_commas(orders.count());
+  const auto at_most = [](std::size_t number) { return "at most " + std::to_string(number) + (number == 1 ? " preemption" : " preemptions"); };
+  std::string text = "every order with " + at_most(preemptions) + ": " + count;
+  if (!all) text = count + " orders" + (orders.level() == 0 ? "" : ", all with " + at_most(orders.level() - 1));
+  if (!exact) text = count + " orders with " + at_most(preemptions) + "; some came out otherwise, so there may be more";
+  print_orders(text);
+  begin_run({});
+  end_seeds();
 }
 
 }  // namespace test

@@ -1,8 +1,8 @@
-// The order of things, chosen by a seed.
+// Deterministic scheduling: a seed or an order chooses the interleaving.
 //
 // Shaker: the threads run freely; the seed makes them yield at calls, and cuts what is received.
-// Conductor: between two calls through the seam only one thread of the code under test runs; the seed chooses the next
-// one, which completion it gets, and how the bytes are cut. A seed is an interleaving: it can be played again.
+// Conductor: between two calls through the seam only one thread of the code under test runs; the conductor decides which
+// one is next, which completion it gets, and how the bytes are cut. The decisions can be replayed.
 //
 //   for_each_seed(30, [](std::uint64_t seed) {
 //     TestServer server;
@@ -12,16 +12,20 @@
 //     conductor.act(1, [&] { first.send("hello"); });      // actions of one client keep their order
 //     conductor.act(2, [&] { second.abort(); });
 //     conductor.call("send_bytes", [&] { send(server, first, "news"); });
-//     conductor.play();                                    // until nobody can go on
+//     conductor.play();                                    // until no thread can run
 //   });
 //
-// What a seed decides: which thread goes on; which completion a waiting thread gets, of those that are there (those of
-// one socket and direction stay in order); when a client acts; how many bytes a receive takes at most. Each call is two
-// places where another thread may go on: before it, and after it. So is what the harness gives to the code under test:
+// What is decided: which thread runs; which completion a waiting thread gets, of those that are there (those of one
+// socket and direction stay in order); when a client acts; how many bytes a receive takes at most. Each call is two
+// places where another thread may run: before it, and after it. So is what the harness gives to the code under test:
 // acquire, release, and the handler.
 //
-// What it cannot decide: what happens between two threads inside of one such step, when one of them waits for a lock
-// that the other one lets go of. Under Wine a thread that waits for a lock is known by time alone.
+// for_each_seed draws the decisions. for_each_order enumerates them: the usual decision is to go on with the thread that
+// runs; a preemption runs another one although this one could go on. All orders with at most two preemptions are played
+// (the bound of CHESS, Musuvathi and Qadeer 2007), those with fewer first. Bytes are not cut then.
+//
+// What is not decided: what happens between two threads inside of one such step, when one of them waits for a lock
+// that the other one unlocks. Under Wine a thread that waits for a lock is known by time alone.
 #pragma once
 
 #include <cstdint>
@@ -53,15 +57,21 @@ class Random {
 // How many seeds a test should play: `native`, a fifth of it under Wine and sanitizers; one when LAB_SEED is set.
 unsigned seeds_to_play(unsigned native);
 
-// Calls body(seed) for each seed, and prints it first: "seed: 7". With LAB_SEED set, for that seed alone.
+// Calls body(seed) for each seed, and prints it first: "seed: 7". With LAB_SEED set, for that seed alone. What failed at
+// the last check (LAB_FIRST) is played first.
 void for_each_seed(unsigned native, const std::function<void(std::uint64_t)>& body);
+
+// Calls body(0) for every order of its conductors with at most `preemptions` preemptions (order.h), and prints each first:
+// "seed: 0/12.1". At the end it prints "orders: every order with at most 2 preemptions: 1284", or what it came to in
+// a quarter of the test's time. The body must not depend on anything but the seed. With LAB_SEED set, for that order alone.
+void for_each_order(unsigned preemptions, const std::function<void(std::uint64_t)>& body);
 
 class Conductor {
  public:
   // From now on threads of the code under test stop at their next call. One conductor at a time. The thread that makes
   // it is the test's own: its calls are not ordered.
   explicit Conductor(std::uint64_t seed);
-  ~Conductor();  // everybody goes on freely
+  ~Conductor();  // from here on all threads run freely
   Conductor(const Conductor&) = delete;
   Conductor& operator=(const Conductor&) = delete;
 
@@ -74,8 +84,8 @@ class Conductor {
   // What a client does. Actions of one actor keep their order.
   void act(unsigned actor, std::function<void()> action);
 
-  // Runs everybody, one at a time, until nobody can go on: all threads wait for a packet, and none is due. A call()
-  // that threw throws here.
+  // Runs all threads, one at a time, until none is runnable: all wait for a packet, and none is due. A call() that threw
+  // throws here.
   void play();
 
   Random& random();
@@ -97,7 +107,7 @@ class Shaker {
   Shaker& operator=(const Shaker&) = delete;
 };
 
-// For the harness: another thread may go on here. `what` is for the trace.
+// For the harness: another thread may run here. `what` is for the trace.
 void yield_point(const char* what);
 
 }  // namespace test

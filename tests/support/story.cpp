@@ -19,6 +19,7 @@ struct Story {
   std::mutex mutex;  // protects what follows
   bool running = false;
   int steps = 0;
+  std::optional<int> steps_before_seeds;   // each seed counts from there
   std::string last_step;
   std::string read;         // "N5, lab01_accept/README.md#step-1"
   std::optional<Unmet> unmet;              // the first check that failed: the code under test may catch the exception
@@ -125,11 +126,21 @@ void step(const std::string& what) {
   note_step(story().last_step.c_str());
 }
 
-void begin_seed(std::uint64_t seed) {
+void begin_seed(const std::string& seed) {
   next_seed();
   std::lock_guard lock(story().mutex);
-  print_line("seed: " + std::to_string(seed));
+  if (!story().steps_before_seeds) story().steps_before_seeds = story().steps;
+  story().steps = *story().steps_before_seeds;
+  print_line("seed: " + seed);
 }
+
+void end_seeds() {
+  std::lock_guard lock(story().mutex);
+  story().steps_before_seeds.reset();
+}
+
+void print_decisions(const std::string& order) { print_line("decisions: " + order); }
+void print_orders(const std::string& what) { print_line("orders: " + what); }
 
 void fail(const std::string& what, const char* file, int line) {
   stand_still_no_more();  // an exception takes too many instructions
@@ -213,6 +224,7 @@ void tell(const char* note, const char* handout, Place place, void (*body)()) {
   {
     std::lock_guard lock(story().mutex);
     story().steps = 0;
+    story().steps_before_seeds.reset();
     story().last_step = "none yet";
     story().read = std::string(note) + ", " + handout;
     story().unmet.reset();

@@ -57,8 +57,13 @@ class Unmet : public std::runtime_error {
 // Adds a step to the running test's story and prints it. Any thread may call it.
 void step(const std::string& what);
 
-// From here on this seed is played: prints "seed: 7".
-void begin_seed(std::uint64_t seed);
+// From here on this seed or order is played: prints "seed: 7", "seed: 0/12.1".
+void begin_seed(const std::string& seed);
+inline void begin_seed(std::uint64_t seed) { begin_seed(std::to_string(seed)); }
+void end_seeds();
+// Prints "decisions: ..." after a failed run, and "orders: ..." after the last one of a test.
+void print_decisions(const std::string& order);
+void print_orders(const std::string& what);
 
 // Ends the test: "story: <what>".
 [[noreturn]] void fail(const std::string& what, const char* file = __builtin_FILE(), int line = __builtin_LINE());
