@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "error_names.h"
 #include "handles.h"
 #include "not_started.h"
 
@@ -55,7 +56,7 @@ int run_program(CommandLine& options, int argc, char** argv, const std::function
     const int code = error.code().value();  // an exclusive port in use can be "forbidden", too
     const bool port_in_use = code == WSAEADDRINUSE || code == WSAEACCES;
     const char* hint = port_in_use ? " (is the port in use? try --port 0)" : "";
-    std::fprintf(stderr, "error: %s, code %d%s\n", error.what(), code, hint);
+    std::fprintf(stderr, "error: %s%s\n", error_text(error).c_str(), hint);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
   }

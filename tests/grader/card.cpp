@@ -21,7 +21,7 @@ bool is_step(const std::string& line) {
   return dot != 0 && dot != std::string::npos && line.compare(dot, 2, ". ") == 0;
 }
 
-// "expected the size to be 2, but it was 1"; "expected: find gives the client. It was not so."
+// "expected the size to be 2, but it was 1"; "expected: find gives the client, but it is false"
 void split_expected(const std::string& line, Card& card) {
   std::size_t begin = 8;
   for (const std::string start : {"expected: ", "expected that ", "expected "}) {
@@ -30,14 +30,10 @@ void split_expected(const std::string& line, Card& card) {
     break;
   }
   const std::string text = line.substr(std::min(begin, line.size()));
-  for (const std::string middle : {", but ", ". It "}) {
-    const std::size_t at = text.rfind(middle);
-    if (at == std::string::npos) continue;
-    card.expected = text.substr(0, at);
-    card.observed = text.substr(at + 2 + (middle[0] == ',' ? 4 : 0));
-    return;
-  }
-  card.expected = text;
+  constexpr std::string_view kMiddle = ", but ";
+  const std::size_t at = text.rfind(kMiddle);
+  card.expected = text.substr(0, at);
+  if (at != std::string::npos) card.observed = text.substr(at + kMiddle.size());
 }
 
 }  // namespace
@@ -60,6 +56,8 @@ Card card_of(const TestResult& test, const std::string& file, int number) {
       const std::size_t comma = text.rfind(", ");
       card.handout = comma == std::string::npos ? text : text.substr(comma + 2);
       if (comma != std::string::npos) card.notes = text.substr(0, comma);
+    } else if (takes(line, "order: ", text)) {
+      card.order.push_back(text);
     } else if (takes(line, "seen: ", text)) {
       card.seen.push_back(text);
     } else if (takes(line, "cause: ", text)) {

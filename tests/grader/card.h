@@ -15,6 +15,7 @@ struct Card {
   std::string broken;              // what broke the rule
   std::string notes;               // "N4, N7"
   std::string handout;             // "lab04_worker/README.md#step-3"
+  std::vector<std::string> order;  // decisions of the scheduler that were not the usual ones
   std::vector<std::string> seen, causes;
   std::string rest;                // what else was printed: a sanitizer's report, the student's own words
   std::string replay;              // the command that shows it again

@@ -112,10 +112,10 @@ TEST(Cards, TellThePartsOfAFailure) {
   EXPECT_EQ(card.rest, "");
   EXPECT_EQ(card.replay, "./lab check 4 --test Lab04.X --seed 7");
 
-  test.output = "hello from the student\nstory: expected: find gives the client. It was not so.\n";
+  test.output = "hello from the student\nstory: expected: find gives the client, but it is false\n";
   EXPECT_EQ(card_of(test, "lab04_worker/worker.cpp", 4).handout, "lab04_worker/README.md#what-failing-tests-mean");
   EXPECT_EQ(card_of(test, "", 4).expected, "find gives the client");
-  EXPECT_EQ(card_of(test, "", 4).observed, "It was not so.");
+  EXPECT_EQ(card_of(test, "", 4).observed, "it is false");
   EXPECT_EQ(card_of(test, "", 4).rest, "hello from the student\n");
   test.output = "expected\n";
   EXPECT_EQ(card_of(test, "", 4).expected, "");

@@ -41,7 +41,7 @@ std::string card_of(const TestResult& original, const LabResult& lab, const Stud
   const std::string expected = html(card.expected, 1000), observed = html(card.observed, 1000);
   std::string body = entry("why", test.verdict == Verdict::wrong && !expected.empty() && card.rule.empty() ? "" : html(test.reason, 1000)) +
                      entry("expected", expected) + entry("observed", observed) + entry("rule", card.rule.empty() ? "" : element("code", "", html(card.rule, 100))) +
-                     entry("steps", steps_of(card)) + entry("seen", list_of(card.seen)) + entry("cause", list_of(card.causes)) + entry("seed", html(test.seed, 40)) +
+                     entry("steps", steps_of(card)) + entry("seen", list_of(card.seen)) + entry("cause", list_of(card.causes)) + entry("order", list_of(card.order)) + entry("seed", html(test.seed, 40)) +
                      entry("notes", html(card.notes, 100)) + entry("read", html(card.handout, 200)) +
                      entry("replay", card.replay.empty() ? "" : element("code", "", html(card.replay, 300)));
   body = element("dl", "", "\n" + body);

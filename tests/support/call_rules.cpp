@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "calls.h"
+#include "error_names.h"
 #include "story.h"
 #include "thread_end.h"
 
@@ -116,6 +117,7 @@ void CallRules::begin() {
   ports_.clear();
   peers_.clear();
   counts_.clear();
+  last_failed_.reset();
   threads_.clear();
   last_thread_ = 0;
   ++generation_;
@@ -551,6 +553,7 @@ void CallRules::leave(const Outcome& outcome) {
   ThreadSeen& mine = me();
   mine.inside = false;
   mine.when = Clock::now();
+  if (outcome.failed && outcome.error != WAIT_TIMEOUT) last_failed_ = Failed{mine.call, outcome.error};
   if (!timeline_.recording()) return;
   Timeline::Facts& facts = mine.bar.facts;
   facts.failed = outcome.failed;
@@ -560,7 +563,7 @@ void CallRules::leave(const Outcome& outcome) {
   timeline_.end(mine.bar);
 }
 
-std::string CallRules::last_seen() const {
+std::string CallRules::last_seen(bool with_cause) const {
   std::lock_guard lock(mutex_);
   std::string text;
   std::size_t in_wait = 0, in_accept = 0;
@@ -580,8 +583,12 @@ std::string CallRules::last_seen() const {
     if (thread.calls > 20000 && busy.empty()) busy = who + " makes call after call, the last was " + call;
     if (!thread.inside && thread.call == Call::PostQueuedCompletionStatus) poster = who;
     if (!thread.inside && waited_long && lost.empty()) {
-      lost = who + " did not come back since its " + call + ": it waits for a lock, or goes round in a loop";
+      lost = who + " has made no call since " + call + ": it is blocked on a lock, or in an endless loop";
     }
+  }
+  if (last_failed_) {
+    text += std::string("seen: the last call that failed is ") + name_of(last_failed_->call) + ", with " +
+            lab::error_text(static_cast<int>(last_failed_->error)) + "\n";
   }
   std::size_t shown = 0;
   for (const auto& [overlapped, op] : in_flight_) {
@@ -609,12 +616,12 @@ std::string CallRules::last_seen() const {
   }
   if (cause.empty()) cause = busy;
   if (cause.empty()) cause = lost;
-  if (cause.empty() && in_accept > 0) cause = "a thread waits in accept, and nobody closes the listener: N2";
+  if (cause.empty() && in_accept > 0) cause = "a thread waits in accept, and the listener is open: N2";
   if (cause.empty() && in_wait > 0 && in_flight_.empty() && open == 0) {
     cause = plural(in_wait, "thread") + " in GetQueuedCompletionStatus, and no packet comes that ends " +
             (in_wait == 1 ? "it" : "them") + ": N14";
   }
-  if (!cause.empty()) text += "cause: " + cause + "\n";
+  if (with_cause && !cause.empty()) text += "cause: " + cause + "\n";
   return text;
 }
 

@@ -19,6 +19,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,7 +68,7 @@ class CallRules {
   std::string end(bool passed);
   std::string broken() const;
   void print(bool print);
-  std::string last_seen() const;
+  std::string last_seen(bool with_cause) const;
 
   // Calls, in the order of their life.
   void opened(SOCKET socket, bool accepted);
@@ -148,6 +149,11 @@ class CallRules {
   std::map<HANDLE, bool> ports_;  // true: open
   std::map<std::uint16_t, PeerState> peers_;
   std::map<Call, std::size_t> counts_;
+  struct Failed {
+    Call call;
+    DWORD error;
+  };
+  std::optional<Failed> last_failed_;
   std::deque<ThreadSeen> threads_;
   unsigned last_thread_ = 0;  // index
   unsigned generation_ = 0;  // of the test: a thread's place in threads_ may be that of an older one

@@ -108,7 +108,11 @@ struct Conductor::State {
   void stop_at(std::unique_lock<std::mutex>& lock, Actor& actor, Actor::At at, const std::string& place);
   HandedPacket take_ready(std::size_t index);
   std::vector<std::size_t> candidates(HANDLE port) const;
-  void note(const std::string& line) { trace += line + "\n"; }
+  // What the decision of this number led to.
+  void note(std::size_t decision, const std::string& line) {
+    trace += line + "\n";
+    for (std::size_t i = decision; i < run.made.size(); ++i) run.made[i].what = line;
+  }
 };
 
 namespace {
@@ -268,7 +272,10 @@ DWORD Conducting::most_bytes(DWORD wanted) {
   if (const auto state = my_conductor()) {
     std::lock_guard lock(state->mutex);
     const bool enumerated = state->run.order.planned && state->run.order.seed == 0;
-    return state->over || enumerated ? wanted : size(state->decide(kChoices, draw(state->random), false));
+    if (state->over || enumerated) return wanted;
+    const DWORD most = size(state->decide(kChoices, draw(state->random), false));
+    state->run.made.back().what = actor_of(state).name + " receives at most " + std::to_string(most) + " bytes";
+    return most;
   }
   const std::uint64_t seed = shaking;
   if (seed == 0) return wanted;
@@ -438,12 +445,16 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   }
   if (able.empty() && clients.empty()) return wait_for_the_blocked(lock);
 
+  const std::size_t decision = run.made.size();
+  const std::string suspended = last_actor != nullptr && last_actor->at == Actor::At::stopped ? last_actor->name + " is suspended " + last_actor->place : "";
+  const Actor* const before = last_actor;
   const std::size_t n = choose(able, clients);
+  const std::string meanwhile = suspended.empty() || last_actor == before ? "" : "; " + suspended;
   if (n >= able.size()) {
     const unsigned client = clients[n - able.size()];
     const auto action = std::move(actions[client].front());
     actions[client].pop_front();
-    note("client " + std::to_string(client) + " acts");
+    note(decision, "client " + std::to_string(client) + " acts" + meanwhile);
     lock.unlock();
     {
       const InSight seen;
@@ -456,10 +467,10 @@ bool Conductor::State::step(std::unique_lock<std::mutex>& lock) {
   if (actor.at == Actor::At::waiting) {
     const auto some = candidates(actor.port);
     const std::size_t index = some[decide(some.size(), random.below(some.size()), false)];
-    note(actor.name + " gets " + ready[index].what);
+    note(decision, actor.name + " gets " + ready[index].what + meanwhile);
     actor.packet = take_ready(index);
   } else {
-    note(actor.name + " goes on " + actor.place);
+    note(decision, actor.name + " goes on " + actor.place + meanwhile);
   }
   // What this one does may end another one's wait. A thread that was just woken may be called asleep for a moment.
   for (Actor& other : actors) {
@@ -612,7 +623,7 @@ void play_order(const Order& order, const std::function<void(std::uint64_t)>& bo
   try {
     body(order.seed);
   } catch (...) {
-    print_decisions(current_run().as_made().text());
+    print_decisions(current_run().as_made().text(), current_run().in_words());
     begin_run({});
     throw;
   }

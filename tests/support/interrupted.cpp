@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 extern "C" const char __executable_start, etext;  // where this program's code begins and ends: from the linker
+extern "C" __attribute__((weak)) const char __start_lab_harness, __stop_lab_harness;  // and that of locks.cpp, if it is linked
 #endif
 
 namespace test {
@@ -260,7 +261,9 @@ void stand_still(Other& other) {
 }
 
 bool is_of_this_program(std::uintptr_t address) {
-  return address >= reinterpret_cast<std::uintptr_t>(&__executable_start) && address < reinterpret_cast<std::uintptr_t>(&etext);
+  const auto at = [](const char& symbol) { return reinterpret_cast<std::uintptr_t>(&symbol); };
+  const bool in_locks = address >= at(__start_lab_harness) && address < at(__stop_lab_harness);
+  return address >= at(__executable_start) && address < at(etext) && !in_locks;
 }
 
 void on_trap(int, siginfo_t*, void* context) {

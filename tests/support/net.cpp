@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "error_names.h"
 #include "seam.h"
 #include "story.h"
 
@@ -19,7 +20,7 @@ sockaddr_in loopback(std::uint16_t port) {
 
 sockaddr* raw(sockaddr_in& address) { return reinterpret_cast<sockaddr*>(&address); }
 
-std::string with_code(const std::string& call, int error) { return call + " failed with " + std::to_string(error); }
+std::string with_code(const std::string& call, int error) { return call + " failed with " + lab::error_text(error); }
 
 void set_blocking(SOCKET socket, bool blocking) {
   u_long value = blocking ? 0 : 1;

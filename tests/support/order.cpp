@@ -68,6 +68,17 @@ Order Run::as_made() const {
   return all;
 }
 
+std::vector<std::string> Run::in_words() const {
+  constexpr std::size_t kMost = 6;
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    if (made[i].taken == 0) continue;
+    if (words.size() == kMost) return {};
+    words.push_back("decision " + std::to_string(i) + (made[i].preempts ? ", a preemption: " : ": ") + made[i].what);
+  }
+  return words;
+}
+
 Run& current_run() { return the_run(); }
 
 void begin_run(Order order) { the_run() = Run{std::move(order), {}, 0}; }

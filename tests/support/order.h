@@ -29,6 +29,7 @@ struct Decision {
   std::size_t choices = 1;
   std::size_t taken = 0;
   bool preempts = false;  // every choice but the usual one is a preemption
+  std::string what = {};  // "thread 2 goes on after WSARecv"
 };
 
 // One run of a test's body: the order that it follows, and the decisions that its conductors made. Conductors of one run
@@ -45,6 +46,8 @@ struct Run {
   bool diverged() const;
   // The order that makes these decisions again.
   Order as_made() const;
+  // The decisions that were not the usual ones, a sentence each, or none if there are too many to read.
+  std::vector<std::string> in_words() const;
 };
 
 // The run that a new conductor belongs to. Called on the test's own thread.

@@ -537,7 +537,7 @@ void note_step(const char* what, bool failed) {
 }
 void print_broken_rules(bool print) { call_rules().print(print); }
 std::string broken_rule() { return call_rules().broken(); }
-std::string last_seen() { return call_rules().last_seen(); }
+std::string last_seen(bool with_cause) { return call_rules().last_seen(with_cause); }
 
 void adopt_socket(SOCKET server_side) {
   const OutOfSight hidden;

@@ -123,9 +123,9 @@ std::string broken_rule();
 // Whether a broken rule is printed at once, as it is from the start. For tests that break rules on purpose.
 void print_broken_rules(bool print);
 
-// For a hang, or something that did not come: lines "seen: ..." of what each thread was last seen doing, and which
-// operations are outstanding, and a line "cause: ..." when one is likely.
-std::string last_seen();
+// Lines "seen: ..." of what each thread was last seen doing, and which operations are outstanding; for a hang, or something
+// that did not happen in time, a line "cause: ..." when one is likely.
+std::string last_seen(bool with_cause = true);
 
 // The other end of a connection, so that the rules can say "client 3": for net.h. `port` is the client's own port.
 void adopt_socket(SOCKET server_side);              // made by the harness, owned by the code under test from now on

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "error_names.h"
 #include "interrupted.h"
 #include "not_started.h"
 #include "sanitized.h"
@@ -73,6 +74,7 @@ void start_watchdog() {
 
 // The text of an exception. It comes from the code under test, so it may be empty: an exception is a failure all the same.
 std::string text_of(const std::exception& error) {
+  if (const auto* const with_code = dynamic_cast<const std::system_error*>(&error)) return lab::error_text(*with_code);
   const char* const text = error.what();
   return text == nullptr || *text == '\0' ? "(an exception without a text)" : text;
 }
@@ -120,6 +122,7 @@ Clock::duration patience() {
 
 void step(const std::string& what) {
   reached(what);
+  last_wait_timed_out() = false;
   std::lock_guard lock(story().mutex);
   story().last_step = std::to_string(++story().steps) + ". " + what;
   print_line("story: " + story().last_step);
@@ -139,13 +142,56 @@ void end_seeds() {
   story().steps_before_seeds.reset();
 }
 
-void print_decisions(const std::string& order) { print_line("decisions: " + order); }
+void print_decisions(const std::string& order, const std::vector<std::string>& in_words) {
+  for (const std::string& word : in_words) print_line("order: " + word);
+  print_line("decisions: " + order);
+}
 void print_orders(const std::string& what) { print_line("orders: " + what); }
+
+bool& last_wait_timed_out() {
+  thread_local bool timed_out = false;
+  return timed_out;
+}
+
+std::string patience_text() { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(patience()).count()) + " s"; }
+
+std::string likely_reason(Number actual, Number expected) {
+  const auto swapped = [](std::uint64_t value, std::size_t size) {
+    std::uint64_t result = 0;
+    for (std::size_t i = 0; i < size; ++i) result = result << 8 | (value >> 8 * i & 0xFF);
+    return result;
+  };
+  constexpr std::uint64_t kLow[] = {0, 0xFF, 0xFFFF, 0, 0xFFFFFFFF, 0, 0, 0, ~std::uint64_t{0}};  // bits of so many bytes
+  for (const std::size_t size : {std::size_t{2}, std::size_t{4}, std::size_t{8}}) {
+    const bool fits = actual.bits <= kLow[size] && expected.bits <= kLow[size];
+    if (fits && actual.bits != expected.bits && actual.bits == swapped(expected.bits, size)) {
+      return " (the same bytes in the other order: is htons, ntohs or a shift missing, or one too many?)";
+    }
+  }
+  const char* const name = actual.bits < 100000 ? lab::error_name(static_cast<int>(actual.bits)) : nullptr;
+  const char* const wanted = expected.bits < 100000 ? lab::error_name(static_cast<int>(expected.bits)) : nullptr;
+  if (name != nullptr && wanted != nullptr && actual.bits > 10000 && expected.bits > 10000) {
+    return std::string(" (") + name + ", not " + wanted + ")";
+  }
+  if (actual.size < 2 || actual.size > 8) return "";
+  // What -ftrivial-auto-var-init=pattern and debug heaps write.
+  for (const std::uint64_t byte : {0xFEu, 0xAAu, 0xCDu, 0xCCu, 0xBEu}) {
+    if (actual.bits % 0x10000 == byte * 0x101 && (actual.bits & kLow[actual.size]) == (kLow[actual.size] / 0xFF * byte & kLow[actual.size])) {
+      return " (a pattern of uninitialised memory: this variable was never set)";
+    }
+  }
+  const std::uint64_t below_zero = (kLow[actual.size] - actual.bits) & kLow[actual.size];
+  if (actual.size >= 4 && actual.bits > expected.bits && below_zero < 1000) {
+    return " (" + std::to_string(-static_cast<std::int64_t>(below_zero) - 1) + " as an unsigned number: counted down too often?)";
+  }
+  if (actual.size == 8 && actual.bits >> 48 != 0 && expected.bits >> 32 == 0) return " (so large: was this variable never set?)";
+  return "";
+}
 
 void fail(const std::string& what, const char* file, int line) {
   stand_still_no_more();  // an exception takes too many instructions
   {
-    const std::string seen = last_seen();  // now: what cleans up after the failure changes it
+    const std::string seen = last_seen(last_wait_timed_out());  // now: what cleans up after the failure changes it
     note_step(what.c_str(), true);
     std::lock_guard lock(story().mutex);
     if (story().seen.empty()) story().seen = seen;
@@ -162,7 +208,7 @@ void forget_failure() {
 void end_process(const std::string& last_line, int code) {
   {
     std::lock_guard lock(story().mutex);
-    if (story().running && code == kExitHang) std::fputs(last_seen().c_str(), stdout);
+    if (story().running && code == kExitHang) std::fputs(last_seen(true).c_str(), stdout);
     print_line(last_line);
     if (story().running && code != lab::kExitNotStarted) print_line("story: read: " + story().read);
     story().running = false;

@@ -12,7 +12,7 @@
 // What a failure looks like; the grader looks for these beginnings of lines:
 //   story: 1. a client is inserted
 //   story: 2. it is looked up by its id
-//   story: expected: find gives the same object. It was not so.
+//   story: expected: find gives the same object, but it is false
 //   story: read: N5, lab01_accept/README.md#step-1
 //   not started: lab01 TODO 2       the test came to a function that is not written yet
 //   hang: ...                       a step took too long; the process has ended with kExitHang
@@ -32,6 +32,7 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "evidence.h"
 #include "waiting.h"
@@ -62,7 +63,7 @@ void begin_seed(const std::string& seed);
 inline void begin_seed(std::uint64_t seed) { begin_seed(std::to_string(seed)); }
 void end_seeds();
 // Prints "decisions: ..." after a failed run, and "orders: ..." after the last one of a test.
-void print_decisions(const std::string& order);
+void print_decisions(const std::string& order, const std::vector<std::string>& in_words);
 void print_orders(const std::string& what);
 
 // Ends the test: "story: <what>".
@@ -74,7 +75,7 @@ void forget_failure();
 // `what` is a sentence that should be true.
 inline void check(const std::string& what, bool holds, const char* file = __builtin_FILE(),
                   int line = __builtin_LINE()) {
-  if (!holds) fail("expected: " + what + ". It was not so.", file, line);
+  if (!holds) fail("expected: " + what + ", but it is false", file, line);
   reached(what);
 }
 
@@ -90,6 +91,20 @@ constexpr bool is_number = std::is_integral_v<T> && !std::is_same_v<T, bool> && 
                            !std::is_same_v<T, wchar_t> && !std::is_same_v<T, char8_t> &&
                            !std::is_same_v<T, char16_t> && !std::is_same_v<T, char32_t>;
 
+// A number, and how many bytes its type has.
+struct Number {
+  std::uint64_t bits;  // of a negative one: its two's complement, in 64 bits
+  std::size_t size;
+};
+template <class T>
+Number as_number(T value) {
+  return {static_cast<std::uint64_t>(value), sizeof value};
+}
+
+// What a wrong number tells of its cause: its bytes are swapped, it is below zero, its variable was never set. Returns
+// " (...)", or an empty string.
+std::string likely_reason(Number actual, Number expected);
+
 // `what` names a value: "expected the id of the client to be 2, but it was 1".
 template <class Actual, class Expected>
 void check_equal(const std::string& what, const Actual& actual, const Expected& expected,
@@ -100,15 +115,24 @@ void check_equal(const std::string& what, const Actual& actual, const Expected& 
   } else {
     equal = actual == expected;
   }
-  if (!equal) fail("expected " + what + " to be " + to_text(expected) + ", but it was " + to_text(actual), file, line);
+  if (!equal) {
+    std::string why;
+    if constexpr (is_number<Actual> && is_number<Expected>) why = likely_reason(as_number(actual), as_number(expected));
+    fail("expected " + what + " to be " + to_text(expected) + ", but it was " + to_text(actual) + why, file, line);
+  }
   reached(what);
 }
+
+// "5 s"
+std::string patience_text();
 
 // Waits for `condition()`. `what` is a sentence that should become true.
 template <class Condition>
 void check_eventually(const std::string& what, Condition condition, const char* file = __builtin_FILE(),
                       int line = __builtin_LINE()) {
-  if (!eventually(condition)) fail("expected: " + what + ". It did not come to that.", file, line);
+  if (!eventually(condition)) {
+    fail("expected within " + patience_text() + ": " + what + ", but it did not happen", file, line);
+  }
   reached(what);
 }
 

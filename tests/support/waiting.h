@@ -18,12 +18,16 @@ double slowness();
 // long: a busy machine must not fail a right program.
 Clock::duration patience();
 
+// Whether the last wait of this thread ran out. A failure then has the cause of a hang.
+bool& last_wait_timed_out();
+
 // Polls until `condition()` is true. False when it is not within `limit`.
 template <class Condition>
 bool eventually(Condition condition, Clock::duration limit = patience()) {
   const auto deadline = Clock::now() + limit;
+  last_wait_timed_out() = false;
   while (!condition()) {
-    if (Clock::now() > deadline) return false;
+    if (Clock::now() > deadline) return last_wait_timed_out() = true, false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
