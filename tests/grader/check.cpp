@@ -329,8 +329,26 @@ class Checker {
       if (todo > 0 && todo < lab.number && own.unwritten == 0) own.unwritten = todo;
     }
     if (own.unwritten > 0) own.status = OwnChain::Status::not_written;
+    if (!own.first_failure.empty()) own.suspect = suspect_of(lab, tests);
     log << "\n==== over your own earlier labs\n\n";
     write_log(log, tests);
+  }
+
+  // The earlier lab that a failure over the own chain names, or the first one whose last check was not for full points.
+  std::string suspect_of(const Lab& lab, const std::vector<TestResult>& tests) const {
+    for (const TestResult& test : tests) {
+      for (const Lab& earlier : workspace_.labs) {
+        const bool named = !test.passed() && test.output.find(earlier.student_file() + ":") != std::string::npos;
+        if (earlier.number < lab.number && named) return earlier.student_file();
+      }
+    }
+    for (const Lab& earlier : workspace_.labs) {
+      if (earlier.number >= lab.number) break;
+      const auto saved = saved_result(workspace_, earlier);
+      const bool same = saved && saved->hash == hash_of(read_text(workspace_.root / earlier.student_file()));
+      if (!same || !saved->full()) return earlier.student_file();
+    }
+    return "";
   }
 
   static void write_log(std::ostream& log, const std::vector<TestResult>& tests) {

@@ -134,7 +134,7 @@ TEST_F(Check, TheOwnChainRunsOnDemand) {
   fails({"lab02_x_graded_test B", "lab02_x_test C"});
   options_.own = true;
   const std::string text = check_says(kExitNotFull);
-  EXPECT_TRUE(has(text, "80/100") && has(text, "over your own lab 1: 60/100, first Lab02.B")) << text;
+  EXPECT_TRUE(has(text, "80/100") && has(text, "over your own lab 1: 60/100, first Lab02.B. Correct lab01_w/w.cpp: ./lab check 1\n")) << text;
   EXPECT_EQ(runs_of("lab02_x_test"), 4);  // B failed already
 }
 

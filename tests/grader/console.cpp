@@ -99,6 +99,7 @@ std::string own_chain_line(const LabResult& lab, const Report& report, const Wor
   const OwnChain& own = lab.own_chain;
   const std::string number = std::to_string(lab.number);
   const std::string start = "over your own " + (lab.number == 2 ? "lab 1" : "labs 1 to " + std::to_string(lab.number - 1)) + ": ";
+  const std::string suspect = own.suspect.empty() ? "" : ". Correct " + own.suspect + ": ./lab check " + std::to_string(std::atoi(own.suspect.c_str() + 3));
   const std::string points = std::to_string(own.earned) + "/" + std::to_string(lab.possible());
   switch (own.status) {
     case OwnChain::Status::none: return "";
@@ -107,7 +108,7 @@ std::string own_chain_line(const LabResult& lab, const Report& report, const Wor
     case OwnChain::Status::not_asked_for: return start + "not run; ./lab check " + number + report.again + " --own runs it";
     case OwnChain::Status::does_not_build: return start + "they do not compile, see " + workspace.shown(own.log);
     case OwnChain::Status::not_written: return start + "not graded, lab " + std::to_string(own.unwritten) + " is not written yet";
-    case OwnChain::Status::tested: return start + points + (own.first_failure.empty() ? "" : ", first " + own.first_failure);
+    case OwnChain::Status::tested: return start + points + (own.first_failure.empty() ? "" : ", first " + own.first_failure + suspect);
     case OwnChain::Status::as_before: return start + points + ", as before";
   }
   return "";

@@ -64,6 +64,7 @@ struct OwnChain {
   int earned = 0;
   std::string first_failure;  // a test; empty: none
   int unwritten = 0;          // the first earlier lab that is not written
+  std::string suspect;        // the file of the earlier lab that is the likely cause; empty: it cannot be told
   std::filesystem::path log;  // of the build
 };
 
