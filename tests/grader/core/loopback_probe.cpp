@@ -1,0 +1,72 @@
+// A listening socket on 127.0.0.1 and a connection to it: all labs live on this.
+#include "loopback_probe.h"
+
+#ifdef _WIN32
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#else
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#endif
+
+namespace grader {
+
+namespace {
+
+#ifdef _WIN32
+using Handle = SOCKET;
+using Length = int;
+constexpr Handle kNone = INVALID_SOCKET;
+void close_socket(Handle handle) { ::closesocket(handle); }
+
+struct Winsock {
+  Winsock() { ok = ::WSAStartup(MAKEWORD(2, 2), &data) == 0; }
+  ~Winsock() {
+    if (ok) ::WSACleanup();
+  }
+  WSADATA data;
+  bool ok = false;
+};
+#else
+using Handle = int;
+using Length = socklen_t;
+constexpr Handle kNone = -1;
+void close_socket(Handle handle) { ::close(handle); }
+
+struct Winsock {
+  bool ok = true;
+};
+#endif
+
+struct Socket {
+  Handle handle = kNone;
+  explicit Socket(Handle h) : handle(h) {}
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket() {
+    if (handle != kNone) close_socket(handle);
+  }
+};
+
+}  // namespace
+
+std::string try_loopback() {
+  const Winsock winsock;
+  if (!winsock.ok) return "WSAStartup fails";
+  const Socket listener(::socket(AF_INET, SOCK_STREAM, 0)), client(::socket(AF_INET, SOCK_STREAM, 0));
+  if (listener.handle == kNone || client.handle == kNone) return "no TCP socket can be made";
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto raw = reinterpret_cast<sockaddr*>(&address);
+  Length size = sizeof address;
+  if (::bind(listener.handle, raw, size) != 0) return "no port on 127.0.0.1 can be bound";
+  if (::listen(listener.handle, 1) != 0) return "a socket on 127.0.0.1 cannot listen";
+  if (::getsockname(listener.handle, raw, &size) != 0) return "a bound socket does not know its port";
+  if (::connect(client.handle, raw, size) != 0) return "nobody can connect to 127.0.0.1; is there a firewall?";
+  return "";
+}
+
+}  // namespace grader

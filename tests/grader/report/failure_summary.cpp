@@ -1,0 +1,79 @@
+#include "failure_summary.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "verdict.h"
+
+namespace grader {
+
+namespace {
+
+// The rest of the line when it begins so.
+bool takes(const std::string& line, const std::string& start, std::string& rest) {
+  if (line.rfind(start, 0) != 0) return false;
+  rest = line.substr(start.size());
+  return true;
+}
+
+bool is_step(const std::string& line) {
+  const std::size_t dot = line.find_first_not_of("0123456789");
+  return dot != 0 && dot != std::string::npos && line.compare(dot, 2, ". ") == 0;
+}
+
+// "expected the size to be 2, but it was 1"; "expected: find gives the client, but it is false"
+void split_expected(const std::string& line, Card& card) {
+  std::size_t begin = 8;
+  for (const std::string start : {"expected: ", "expected that ", "expected "}) {
+    if (line.rfind(start, 0) != 0) continue;
+    begin = start.size();
+    break;
+  }
+  const std::string text = line.substr(std::min(begin, line.size()));
+  constexpr std::string_view kMiddle = ", but ";
+  const std::size_t at = text.rfind(kMiddle);
+  card.expected = text.substr(0, at);
+  if (at != std::string::npos) card.observed = text.substr(at + kMiddle.size());
+}
+
+}  // namespace
+
+Card card_of(const TestResult& test, const std::string& file, int number) {
+  Card card;
+  std::istringstream lines(story_of(test.output, file));
+  for (std::string line; std::getline(lines, line);) {
+    std::string text;
+    if (is_step(line)) {
+      card.steps.push_back(line);
+    } else if (takes(line, "rule: ", text)) {
+      if (!card.rule.empty()) continue;
+      const std::size_t colon = text.find(": ");
+      card.rule = text.substr(0, colon);
+      if (colon != std::string::npos) card.broken = text.substr(colon + 2);
+    } else if (line.rfind("expected", 0) == 0 && card.expected.empty()) {
+      split_expected(line, card);
+    } else if (takes(line, "read: ", text)) {
+      const std::size_t comma = text.rfind(", ");
+      card.handout = comma == std::string::npos ? text : text.substr(comma + 2);
+      if (comma != std::string::npos) card.notes = text.substr(0, comma);
+    } else if (takes(line, "order: ", text)) {
+      card.order.push_back(text);
+    } else if (takes(line, "seen: ", text)) {
+      card.seen.push_back(text);
+    } else if (takes(line, "cause: ", text)) {
+      card.causes.push_back(text);
+    } else if (line.rfind("seed: ", 0) != 0 && line.find(": Failure") == std::string::npos && line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
+      card.rest += line + "\n";
+    }
+  }
+  if (card.rest.find_first_not_of(" \n") == std::string::npos) card.rest.clear();
+  if (test.verdict != Verdict::not_started && test.verdict != Verdict::grader_error && test.verdict != Verdict::not_run) {
+    // A crash does not come to its "read:" line.
+    if (card.handout.empty()) card.handout = file.substr(0, file.find('/')) + "/README.md#what-failing-tests-mean";
+    card.replay = "./lab check " + std::to_string(number) + " --test " + test.name + (test.seed.empty() ? "" : " --seed " + test.seed) +
+                  (test.platform.empty() || test.platform == "linux" ? "" : " --platform " + test.platform);
+  }
+  return card;
+}
+
+}  // namespace grader
