@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "../../support/order.h"
+#include "../../support/base/order.h"
 
 namespace grader {
 

@@ -215,7 +215,7 @@ StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& 
     fs::permissions(out / name, static_cast<fs::perms>(0644));
     return (out / name).string();
   };
-  const fs::path futex_only = folder_ / "tests/support/CMakeFiles/futex_only.dir/futex_only.cpp.o";
+  const fs::path futex_only = folder_ / "tests/grader/CMakeFiles/futex_only.dir/sandbox/futex_only.cpp.o";
   std::vector<std::vector<std::string>> commands = {{"objcopy", "--redefine-sym", "syscall=lab_only_futex", object.string(), waits.string()},
                                                     {"ld", "-r", "--force-group-allocation", "-o", closed.string(), waits.string(), futex_only.string()},
                                                     {"objcopy", "--weaken-symbols=" + list("unique", symbols_of(listed.output, kUnique)),

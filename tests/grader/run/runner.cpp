@@ -11,7 +11,7 @@
 #include <span>
 #include <thread>
 
-#include "../../support/order.h"
+#include "../../support/base/order.h"
 #include "progress.h"
 #include "timeline.h"
 

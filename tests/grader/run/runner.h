@@ -48,7 +48,7 @@ void run_together(const std::vector<TestRun>& runs, unsigned jobs, const std::fu
 
 // Makes the order in which a test failed smaller, as long as it fails in the same way: fewer preemptions, fewer cut receives,
 // the usual choice elsewhere. `run.result` is then that of the smallest order found in the time. For tests that print
-// their decisions (tests/support/order.h); others stay as they are. Returns how many orders were tried.
+// their decisions (tests/support/base/order.h); others stay as they are. Returns how many orders were tried.
 int shrink(const TestRun& run, double seconds);
 bool can_shrink(const TestResult& test);
 

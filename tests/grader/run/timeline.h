@@ -1,5 +1,5 @@
 // What the threads of a test did, and which operations were out: read from a file in Chrome's trace event format, which
-// the test program writes (tests/support/timeline.h).
+// the test program writes (tests/support/seam/timeline.h).
 #pragma once
 
 #include <cstddef>

@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "../../support/seal.h"
+#include "../../support/base/seal.h"
 
 namespace grader {
 

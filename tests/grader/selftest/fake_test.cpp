@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../support/seal.h"
+#include "../../support/base/seal.h"
 
 #ifdef _WIN32
 #include <windows.h>

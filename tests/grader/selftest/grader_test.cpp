@@ -13,7 +13,7 @@
 #include "points.h"
 #include "child.h"
 #include "runner.h"
-#include "../../support/seal.h"
+#include "../../support/base/seal.h"
 #include "test_programs.h"
 
 #ifndef _WIN32

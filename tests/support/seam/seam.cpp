@@ -13,7 +13,6 @@
 #include "call_rules.h"
 #include "calls.h"
 #include "conducting.h"
-#include "conductor.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define TEST_TSAN 1

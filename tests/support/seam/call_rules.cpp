@@ -6,7 +6,6 @@
 
 #include "calls.h"
 #include "error_names.h"
-#include "story.h"
 #include "thread_end.h"
 
 #ifndef _WIN32

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -17,6 +18,7 @@ double slowness();
 // How long a test waits for something that a right program does at once. A wait that runs out is a failure, so it is
 // long: a busy machine must not fail a right program.
 Clock::duration patience();
+std::string patience_text();  // "5 s"
 
 // Whether the last wait of this thread ran out. A failure then has the cause of a hang.
 bool& last_wait_timed_out();

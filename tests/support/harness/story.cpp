@@ -6,9 +6,7 @@
 #include <optional>
 
 #include "error_names.h"
-#include "interrupted.h"
 #include "not_started.h"
-#include "sanitized.h"
 #include "seam.h"
 #include "win32.h"
 
@@ -33,14 +31,6 @@ struct Story {
 Story& story() {
   static Story* const one = new Story;  // never destroyed: the watchdog may outlive main
   return *one;
-}
-
-[[maybe_unused]] bool on_wine() {
-#ifdef _WIN32
-  return ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
-#else
-  return false;
-#endif
 }
 
 int bound_in_seconds() { return static_cast<int>(20 * slowness()); }
@@ -107,19 +97,6 @@ void remember_not_started(const std::string& what) {
   if (!story().not_started) story().not_started = what.empty() ? "not started: the exception does not say which TODO" : what;
 }
 
-double slowness() {
-#ifdef TEST_SANITIZED
-  return 2.5;
-#else
-  static const double factor = on_wine() ? 2.5 : 1.0;
-  return factor;
-#endif
-}
-
-Clock::duration patience() {
-  return std::chrono::duration_cast<Clock::duration>(std::chrono::seconds(5) * slowness());
-}
-
 void step(const std::string& what) {
   reached(what);
   last_wait_timed_out() = false;
@@ -147,13 +124,6 @@ void print_decisions(const std::string& order, const std::vector<std::string>& i
   print_line("decisions: " + order);
 }
 void print_orders(const std::string& what) { print_line("orders: " + what); }
-
-bool& last_wait_timed_out() {
-  thread_local bool timed_out = false;
-  return timed_out;
-}
-
-std::string patience_text() { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(patience()).count()) + " s"; }
 
 std::string likely_reason(Number actual, Number expected) {
   const auto swapped = [](std::uint64_t value, std::size_t size) {
@@ -188,8 +158,10 @@ std::string likely_reason(Number actual, Number expected) {
   return "";
 }
 
+std::atomic<void (*)()> before_a_failure = nullptr;
+
 void fail(const std::string& what, const char* file, int line) {
-  stand_still_no_more();  // an exception takes too many instructions
+  if (const auto prepare = before_a_failure.load()) prepare();
   {
     const std::string seen = last_seen(last_wait_timed_out());  // now: what cleans up after the failure changes it
     note_step(what.c_str(), true);

@@ -434,6 +434,7 @@ void stand_still_no_more() {
 }
 
 int at_each_instruction(const Encounter& encounter) {
+  before_a_failure = &stand_still_no_more;  // an exception takes too many instructions
   Other other(encounter);
 #ifdef TEST_CAN_STEP
   constexpr std::size_t kMost = 400;  // rounds, as good as

@@ -69,6 +69,9 @@ void print_orders(const std::string& what);
 // Ends the test: "story: <what>".
 [[noreturn]] void fail(const std::string& what, const char* file = __builtin_FILE(), int line = __builtin_LINE());
 
+// For scheduling/: is called first when a check fails, on its thread. Set on the test's own thread; null at first.
+extern std::atomic<void (*)()> before_a_failure;
+
 // For the tests of the harness: the check that failed was meant to fail.
 void forget_failure();
 
@@ -122,9 +125,6 @@ void check_equal(const std::string& what, const Actual& actual, const Expected& 
   }
   reached(what);
 }
-
-// "5 s"
-std::string patience_text();
 
 // Waits for `condition()`. `what` is a sentence that should become true.
 template <class Condition>
