@@ -76,8 +76,11 @@ std::string made_for_students(const Workspace& workspace, const std::string& fil
 }  // namespace
 
 bool is_for_students(const std::string& file) {
-  for (const char* const folder : {"solutions/", "tests/mutants/", "tests/bench/", "tests/grader/selftest/hostile/", "tests/grader/commands/gradescope/", ".ci/", ".github/", ".git/", "build/"}) {
+  for (const char* const folder : {"solutions/", "tests/mutants/", "tests/bench/", "tests/grader/selftest/", "tests/grader/commands/gradescope/", ".ci/", ".github/", ".git/", "build/"}) {
     if (below(file, folder)) return false;
+  }
+  for (const char* const page : {"ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"}) {
+    if (file == page) return false;
   }
   const std::string name = fs::path(file).filename().string();
   return name.find(".bak-") == std::string::npos && name.find(".orig") == std::string::npos;
