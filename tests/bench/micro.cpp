@@ -128,7 +128,7 @@ void pool_and_reassembly(const Settings& settings) {
 
   const auto speed = [&](const std::string& name) {
     for (const auto& [key, value] : medians.bytes_per_second) {
-      if (key.rfind(name, 0) == 0) return value / 1e9;
+      if (key.starts_with(name)) return value / 1e9;
     }
     return 0.0;
   };

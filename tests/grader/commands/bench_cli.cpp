@@ -25,7 +25,7 @@ std::optional<int> parse(std::vector<std::string> arguments, Options& options) {
   return std::nullopt;
 }
 
-bool names_a_lab(const std::string& word) { return std::isdigit(static_cast<unsigned char>(word[0])) || word.rfind("lab", 0) == 0; }
+bool names_a_lab(const std::string& word) { return std::isdigit(static_cast<unsigned char>(word[0])) || word.starts_with("lab"); }
 
 int versus(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs) {
   const Lab& lab = workspace.lab(arguments.front());

@@ -21,7 +21,7 @@ namespace {
 
 // "lab02 TODO 3" -> 2; 0 when there is no number.
 int lab_of_todo(const std::string& todo) {
-  return todo.rfind("lab", 0) == 0 ? std::atoi(todo.c_str() + 3) : 0;
+  return todo.starts_with("lab") ? std::atoi(todo.c_str() + 3) : 0;
 }
 
 // Changes when the program is linked again. To hash its text would take as long as the tests.
@@ -215,7 +215,7 @@ class Checker {
     if (interrupted()) return;
     if (existing.empty()) {
       // It ends before its first test. The runner's own complaint is the course's matter; anything else the student's.
-      const bool ours = why.rfind("wine-run: ", 0) == 0 || why.rfind("setarch: ", 0) == 0;
+      const bool ours = why.starts_with("wine-run: ") || why.starts_with("setarch: ");
       for (TestResult& test : result.tests) {
         test.verdict = ours ? Verdict::grader_error : Verdict::crash;
         test.reason = "the program ends before its first test";

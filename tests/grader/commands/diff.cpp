@@ -37,7 +37,7 @@ int diff(const Workspace& workspace, const std::string& number, bool force) {
   const std::vector<std::string> lines = unified_diff(text, solution, lab.student_file(), lab.solution_file());
   if (lines.empty()) std::printf("your file is the solution, line for line\n");
   for (const std::string& line : lines) {
-    const bool heading = line.rfind("--- ", 0) == 0 || line.rfind("+++ ", 0) == 0;
+    const bool heading = line.starts_with("--- ") || line.starts_with("+++ ");
     const std::string shown = heading ? bold(line) : line[0] == '-' ? red(line) : line[0] == '+' ? green(line) : line[0] == '@' ? dim(line) : line;
     std::printf("%s\n", shown.c_str());
   }

@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* kMark = "<!-- instructor -->";
 
-bool below(const std::string& file, const std::string& folder) { return file.rfind(folder, 0) == 0; }
+bool below(const std::string& file, const std::string& folder) { return file.starts_with(folder); }
 
 std::size_t heading_level(const std::string& line) {
   const std::size_t level = line.find_first_not_of('#');
@@ -123,10 +123,10 @@ std::string without_test(const std::string& source, const std::string& name) {
   for (std::string line; std::getline(stream, line);) {
     if (inside) {
       inside = line != "}";
-    } else if (line.rfind(start, 0) == 0) {
+    } else if (line.starts_with(start)) {
       inside = found = true;
       comment.clear();
-    } else if (line.rfind("//", 0) == 0) {
+    } else if (line.starts_with("//")) {
       comment += line + "\n";
     } else {
       kept += comment + line + "\n";
@@ -142,7 +142,7 @@ std::string without_row(const std::string& text, const std::string& name) {
   std::string kept;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    if (line.rfind(start, 0) != 0) kept += line + "\n";
+    if (!line.starts_with(start)) kept += line + "\n";
   }
   return kept;
 }

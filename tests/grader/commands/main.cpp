@@ -121,7 +121,7 @@ int run_tool(std::vector<std::string> words) {
     return kExitBadUsage;
   }
   const std::vector<CLI::App*> commands = app.get_subcommands({});
-  const bool known = words[0].rfind("-", 0) == 0 ||
+  const bool known = words[0].starts_with("-") ||
                      std::any_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return one->get_name() == words[0]; });
   if (!known) throw UsageError("there is no command '" + words[0] + "'; see lab --help");
   std::reverse(words.begin(), words.end());  // as CLI11 wants them

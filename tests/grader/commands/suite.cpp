@@ -176,7 +176,7 @@ class Suite {
         ++stage.passed;
         continue;
       }
-      if (result.reason.rfind(kEndedEarly, 0) == 0) result.output += "\ntests/evidence.json may be out of date: lab test --evidence writes it\n";
+      if (result.reason.starts_with(kEndedEarly)) result.output += "\ntests/evidence.json may be out of date: lab test --evidence writes it\n";
       if (expected != Verdict::passed) {
         result.reason = std::string("it should be '") + name_of(expected) + "', at once; it took " + in_seconds(result.seconds);
       }

@@ -69,7 +69,7 @@ std::wstring environment_of(const Command& command) {
   for (const wchar_t* entry = ours; *entry != L'\0'; entry += std::wstring_view(entry).size() + 1) {
     const std::wstring_view text = entry;
     bool replaced = text.substr(0, 6) == L"GTEST_";
-    for (const auto& [name, value] : command.env) replaced = replaced || text.rfind(wide(name) + L"=", 0) == 0;
+    for (const auto& [name, value] : command.env) replaced = replaced || text.starts_with(wide(name) + L"=");
     if (!replaced) block.append(text).push_back(L'\0');
   }
   ::FreeEnvironmentStringsW(ours);

@@ -4,7 +4,7 @@ namespace grader {
 
 std::vector<CsvRow> read_csv(const std::string& text) {
   std::vector<CsvRow> rows;
-  std::size_t at = text.rfind("\xef\xbb\xbf", 0) == 0 ? 3 : 0;
+  std::size_t at = text.starts_with("\xef\xbb\xbf") ? 3 : 0;
   while (at < text.size()) {
     rows.emplace_back();
     for (bool more = true; more;) {

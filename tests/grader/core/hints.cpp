@@ -60,7 +60,7 @@ std::vector<std::string> handout_row(const std::string& handout, const std::stri
   const std::string name = "`" + test.substr(test.find('.') + 1) + "`";
   std::istringstream lines(handout);
   for (std::string line; std::getline(lines, line);) {
-    if (line.rfind("| `", 0) != 0 || line.find(name) == std::string::npos) continue;
+    if (!line.starts_with("| `") || line.find(name) == std::string::npos) continue;
     std::vector<std::string> cells;
     std::istringstream row(line.substr(1));
     for (std::string cell; std::getline(row, cell, '|');) {

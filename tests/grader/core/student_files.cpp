@@ -103,7 +103,7 @@ std::vector<int> open_todos(const std::string& text) {
     const std::string code = line.substr(0, line.find("//"));
     int number = 0;
     if (code.find("not_started(\"lab") != std::string::npos) number = number_behind(code, " TODO ");
-    if (code.rfind("struct ", 0) == 0 && code.find("State {};") != std::string::npos) number = section;
+    if (code.starts_with("struct ") && code.find("State {};") != std::string::npos) number = section;
     if (number > 0 && !contains(open, number)) open.push_back(number);
   }
   std::sort(open.begin(), open.end());

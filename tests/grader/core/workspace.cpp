@@ -17,7 +17,7 @@ std::string environment(const char* name) {
 }
 
 bool is_lab_folder(const std::string& name) {
-  return name.size() > 6 && name.rfind("lab", 0) == 0 && std::isdigit(static_cast<unsigned char>(name[3])) &&
+  return name.size() > 6 && name.starts_with("lab") && std::isdigit(static_cast<unsigned char>(name[3])) &&
          std::isdigit(static_cast<unsigned char>(name[4])) && name[5] == '_';
 }
 
@@ -124,7 +124,7 @@ fs::path Workspace::program(const Platform& platform, const std::string& target)
 
 std::string Workspace::shown(const fs::path& path) const {
   const std::string text = path.lexically_relative(root).generic_string();
-  return text.empty() || text.rfind("..", 0) == 0 ? path.string() : text;
+  return text.empty() || text.starts_with("..") ? path.string() : text;
 }
 
 std::string Workspace::test_target(const Lab& lab, bool solutions) const {

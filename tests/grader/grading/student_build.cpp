@@ -78,7 +78,7 @@ std::string check_included(const std::string& included, const std::vector<fs::pa
   if (!files.empty()) files.erase(files.begin());  // "own.s:"
   for (const std::string& file : files) {
     const fs::path path = fs::path(file).lexically_normal();
-    const bool systems = path.string().rfind("/usr/", 0) == 0;
+    const bool systems = path.string().starts_with("/usr/");
     if (!systems && !is_one_of(path, allowed)) return refused(path);
   }
   return "";

@@ -118,7 +118,7 @@ std::vector<fs::path> values_of(const std::vector<std::string>& command, const s
   std::vector<fs::path> values;
   for (std::size_t i = 0; i < command.size(); ++i) {
     for (const std::string& option : options) {
-      if (command[i].rfind(option, 0) != 0) continue;
+      if (!command[i].starts_with(option)) continue;
       if (command[i] != option) values.push_back(command[i].substr(option.size()));
       else if (i + 1 < command.size()) values.push_back(command[i + 1]);
     }

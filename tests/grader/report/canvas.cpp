@@ -38,7 +38,7 @@ std::optional<std::size_t> column_of(const CsvRow& head, const std::string& name
 int lab_of_column(const std::string& title) {
   const std::string text = lower(trimmed(title));
   const std::size_t open = text.rfind('(');
-  if (text.rfind("lab", 0) != 0 || open == std::string::npos || text.back() != ')' || !is_number(text.substr(open + 1, text.size() - open - 2))) return 0;
+  if (!text.starts_with("lab") || open == std::string::npos || text.back() != ')' || !is_number(text.substr(open + 1, text.size() - open - 2))) return 0;
   std::size_t at = text.find_first_not_of(" _-#", 3);
   std::string digits;
   while (at < text.size() && std::isdigit(static_cast<unsigned char>(text[at]))) digits += text[at++];

@@ -43,7 +43,7 @@ void print_table(const LabResult& lab, const Workspace& workspace) {
 // "lab03 TODO 2" -> "lab03_overlapped_ex/overlapped_ex.cpp at TODO 2". Over their own chain it can be an earlier lab's.
 std::string place_of(const std::string& todo, const Workspace& workspace) {
   for (const Lab& lab : workspace.labs) {
-    if (todo.rfind(lab.name.substr(0, 5) + " ", 0) == 0) return lab.student_file() + " at " + todo.substr(6);
+    if (todo.starts_with(lab.name.substr(0, 5) + " ")) return lab.student_file() + " at " + todo.substr(6);
   }
   return "";
 }
@@ -74,7 +74,7 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     // A test may come to a later TODO first: the table's functions are called, its State is not.
     const std::vector<int> open = open_todos(read_text(workspace.root / lab.file));
     const std::string of_this_lab = lab.name.substr(0, 5) + " TODO ";
-    if (!open.empty() && todo.rfind(of_this_lab, 0) == 0) todo = of_this_lab + std::to_string(open.front());
+    if (!open.empty() && todo.starts_with(of_this_lab)) todo = of_this_lab + std::to_string(open.front());
     const std::string place = place_of(todo, workspace);
     if (!place.empty()) return "open " + place + " (stuck? ./lab hint " + std::to_string(std::atoi(todo.c_str() + 3)) + "), then: " + again;
   }
@@ -159,7 +159,7 @@ void print_failure(const TestResult& test, const Workspace& workspace, const std
   std::set<std::string> told = {std::string(name_of(test.verdict)) + ": " + test.reason};
   std::istringstream lines(story_of(test.output, file));
   for (std::string line; std::getline(lines, line);) {
-    const bool may_come_once = line.rfind("rule: ", 0) == 0 || line.rfind("hang: ", 0) == 0;
+    const bool may_come_once = line.starts_with("rule: ") || line.starts_with("hang: ");
     if (!may_come_once || told.insert(line).second) story += line + "\n";
   }
   std::printf("\n%s", indented(story, workspace).c_str());

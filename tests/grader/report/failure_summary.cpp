@@ -11,7 +11,7 @@ namespace {
 
 // The rest of the line when it begins so.
 bool takes(const std::string& line, const std::string& start, std::string& rest) {
-  if (line.rfind(start, 0) != 0) return false;
+  if (!line.starts_with(start)) return false;
   rest = line.substr(start.size());
   return true;
 }
@@ -25,7 +25,7 @@ bool is_step(const std::string& line) {
 void split_expected(const std::string& line, Card& card) {
   std::size_t begin = 8;
   for (const std::string start : {"expected: ", "expected that ", "expected "}) {
-    if (line.rfind(start, 0) != 0) continue;
+    if (!line.starts_with(start)) continue;
     begin = start.size();
     break;
   }
@@ -50,7 +50,7 @@ Card card_of(const TestResult& test, const std::string& file, int number) {
       const std::size_t colon = text.find(": ");
       card.rule = text.substr(0, colon);
       if (colon != std::string::npos) card.broken = text.substr(colon + 2);
-    } else if (line.rfind("expected", 0) == 0 && card.expected.empty()) {
+    } else if (line.starts_with("expected") && card.expected.empty()) {
       split_expected(line, card);
     } else if (takes(line, "read: ", text)) {
       const std::size_t comma = text.rfind(", ");
@@ -62,7 +62,7 @@ Card card_of(const TestResult& test, const std::string& file, int number) {
       card.seen.push_back(text);
     } else if (takes(line, "cause: ", text)) {
       card.causes.push_back(text);
-    } else if (line.rfind("seed: ", 0) != 0 && line.find(": Failure") == std::string::npos && line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
+    } else if (!line.starts_with("seed: ") && line.find(": Failure") == std::string::npos && line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
       card.rest += line + "\n";
     }
   }

@@ -21,9 +21,9 @@ std::string fitted(std::string text, std::size_t width) {
   return text;
 }
 
-bool is_of_client(const std::string& lane) { return lane.rfind("client", 0) == 0; }
+bool is_of_client(const std::string& lane) { return lane.starts_with("client"); }
 bool is_operation(const Timeline& timeline, const Span& span) { return timeline.lanes[span.lane].find(": ") != std::string::npos; }
-bool waits(const Span& span) { return span.name.rfind("GetQueued", 0) == 0 || span.name == "accept"; }
+bool waits(const Span& span) { return span.name.starts_with("GetQueued") || span.name == "accept"; }
 double end_of(const Span& span) { return span.open ? 1e300 : span.start + span.length; }
 
 // What is said of a bar that has not ended.

@@ -87,7 +87,7 @@ std::string first_error(const std::string& output, const Workspace& workspace) {
   if (first == lines.size()) return tail_of(output, kLines);
 
   const auto is_of_another = [&](const std::string& line) {
-    return !progress_of(line).empty() || line.rfind("FAILED: ", 0) == 0 || line.rfind("ninja: ", 0) == 0 || line.find(" warning: ") != std::string::npos;
+    return !progress_of(line).empty() || line.starts_with("FAILED: ") || line.starts_with("ninja: ") || line.find(" warning: ") != std::string::npos;
   };
   // An error in a template of the library: the student's own line stands above it, as the place that asked for it.
   std::vector<std::string> shown;

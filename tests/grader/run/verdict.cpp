@@ -65,7 +65,7 @@ void set(TestResult& test, Verdict verdict, const std::string& reason) {
 
 // The line that begins with `start`, without it. Nothing when there is none.
 std::optional<std::string> line_after(const std::string& text, const std::string& start) {
-  std::size_t at = text.rfind(start, 0) == 0 ? 0 : text.find("\n" + start);
+  std::size_t at = text.starts_with(start) ? 0 : text.find("\n" + start);
   if (at == std::string::npos) return std::nullopt;
   at += text[at] == '\n' ? 1 : 0;
   std::string line = line_at(text, at + start.size());
@@ -166,15 +166,15 @@ std::vector<std::string> lines_of(const std::string& output, const std::string& 
     if (in_report) {
       report.push_back(line);
     } else if (!dump) {
-      if (line.rfind("seed: ", 0) == 0) {
+      if (line.starts_with("seed: ")) {
         if (first_seed) lines.resize(*first_seed);
         first_seed = lines.size();
       }
       lines.push_back(line);
     }
-    if (line.rfind("SUMMARY: ", 0) == 0) {
+    if (line.starts_with("SUMMARY: ")) {
       in_report = false;
-      dump = line.rfind("SUMMARY: AddressSanitizer", 0) == 0 && line.find("leaked") == std::string::npos;
+      dump = line.starts_with("SUMMARY: AddressSanitizer") && line.find("leaked") == std::string::npos;
     }
     if (line.find("==ABORTING") != std::string::npos) dump = false;
     if (reports == 1 && !report.empty() && !in_report && shown.empty()) shown = arrange_report(report, own_file);
@@ -186,13 +186,13 @@ std::vector<std::string> lines_of(const std::string& output, const std::string& 
 }
 
 bool is_noise(const std::string& line) {
-  if (line.rfind("=====", 0) == 0) return true;  // frames a sanitizer's report
+  if (line.starts_with("=====")) return true;  // frames a sanitizer's report
   if (line == "Failed") return true;
   static const char* const kStarts[] = {"Running main() from ", "Note: Google Test filter", "[==========]", "[----------]",
                                         "[ RUN      ]", "[  FAILED  ]", "[  PASSED  ]", "[       OK ]", " 1 FAILED TEST",
                                         "ThreadSanitizer: reported ", "decisions: ", "orders: "};
   for (const char* start : kStarts) {
-    if (line.rfind(start, 0) == 0) return true;
+    if (line.starts_with(start)) return true;
   }
   return false;
 }
@@ -344,7 +344,7 @@ std::string story_of(const std::string& output, const std::string& own_file) {
   std::string last;
   for (std::string line : lines_of(output, own_file)) {
     if (is_noise(line) || (line.empty() && last.empty())) continue;
-    if (line.rfind("story: ", 0) == 0) line.erase(0, 7);
+    if (line.starts_with("story: ")) line.erase(0, 7);
     if (line.size() > kStoryWidth) line = line.substr(0, kStoryWidth) + " ...";
     if (line == last) {
       ++same;

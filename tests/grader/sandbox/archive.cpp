@@ -34,7 +34,7 @@ std::string refuse_names(const std::string& list) {
   for (std::string line; std::getline(lines, line);) {
     if (++count > kMostNames) return "it has more than 5000 entries";
     std::replace(line.begin(), line.end(), '\\', '/');
-    if (line.rfind("/", 0) == 0 || (line.size() > 1 && line[1] == ':')) return "it has an absolute name";
+    if (line.starts_with("/") || (line.size() > 1 && line[1] == ':')) return "it has an absolute name";
     if (("/" + line + "/").find("/../") != std::string::npos) return "it has '..' in a name";
   }
   return count == 0 ? "it is empty or broken" : "";

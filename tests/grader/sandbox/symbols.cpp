@@ -60,7 +60,7 @@ const char* const kCompilersOwn[] = {
     "__asan_poison_cxx_array_cookie", "__asan_load_cxx_array_cookie", "__asan_before_dynamic_init", "__asan_after_dynamic_init", "__asan_set_shadow_",
     "__asan_mem", "__asan_shadow_memory_dynamic_address", "__ubsan_vptr_type_cache", "__sanitizer_ptr_"};
 
-bool starts(const std::string& text, const char* start) { return text.rfind(start, 0) == 0; }
+bool starts(const std::string& text, const char* start) { return text.starts_with(start); }
 
 // A name in the namespace of GoogleTest or of tests/support, as compilers write it: "_ZN7testing8UnitTest3RunEv".
 bool is_tests_own(const std::string& name) {
@@ -203,7 +203,7 @@ bool is_compilers_section(const std::string& name) {
 // Why this symbol, defined for everybody, is refused.
 std::string refuse_definition(const std::string& name, char kind) {
   if (kind == 'i') return "the file has a function that is chosen at load time: " + name + "\n";
-  if (name.rfind("_Z", 0) != 0) return "the file defines '" + name + "' for everybody; a student's file has no main and no extern \"C\"\n";
+  if (!name.starts_with("_Z")) return "the file defines '" + name + "' for everybody; a student's file has no main and no extern \"C\"\n";
   if (is_tests_own(name)) return "the file defines a function of the tests: " + name + "\n";
   if (replaces_allocation(name)) return "the file replaces operator new or delete: " + name + "\n";
   if (kind == 'T' && is_librarys(name)) return "the file defines a function of the standard library: " + name + "\n";

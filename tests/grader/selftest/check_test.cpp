@@ -111,7 +111,7 @@ class Check : public testing::Test {
   int runs_of(const std::string& program) const {
     int runs = 0;
     std::istringstream lines(read_text(folder_.path() / "runs"));
-    for (std::string line; std::getline(lines, line);) runs += line.rfind(program + " ", 0) == 0 ? 1 : 0;
+    for (std::string line; std::getline(lines, line);) runs += line.starts_with(program + " ") ? 1 : 0;
     return runs;
   }
   bool own_is_built() const { return fs::exists(workspace_.build / "linux/bin/lab02_x_test"); }

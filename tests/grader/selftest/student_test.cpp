@@ -119,7 +119,7 @@ TEST(Hints, EveryTodoOfTheStartersHasThree) {
   int labs = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
-    if (name.rfind("lab0", 0) != 0) continue;
+    if (!name.starts_with("lab0")) continue;
     ++labs;
     const Lab lab{0, name, name.substr(6)};
     const LabHints hints = read_hints(root / "tests/grader/core/hints.json", name);  // throws unless each has three
@@ -353,7 +353,7 @@ TEST(Editor, EveryLabHasItsTasks) {
   const std::string tasks = read_text(root / ".vscode/tasks.json"), launch = read_text(root / ".vscode/launch.json");
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename().string();
-    if (name.rfind("lab0", 0) != 0) continue;
+    if (!name.starts_with("lab0")) continue;
     const std::string number = name.substr(4, 1);
     for (const std::string label : {"check lab ", "run lab ", "build the tests of lab "}) {
       EXPECT_NE(tasks.find("\"" + label + number + "\""), std::string::npos) << label << number;

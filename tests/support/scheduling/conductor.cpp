@@ -425,7 +425,7 @@ std::size_t Conductor::State::draw(const std::vector<Actor*>& able, const std::v
   }
   // The best moment to stand still is right after an operation was posted: its completion may come before the call returns.
   const std::size_t best = highest();
-  const bool has_posted = best < able.size() && able[best]->place.rfind("after WSA", 0) == 0;
+  const bool has_posted = best < able.size() && able[best]->place.starts_with("after WSA");
   if (random.below(has_posted ? 4 : 24) == 0) rank(best) = --lowest;
   return highest();
 }

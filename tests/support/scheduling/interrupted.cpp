@@ -298,7 +298,7 @@ void on_trap(int, siginfo_t*, void* context) {
 bool is_debugged() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind("TracerPid:", 0) == 0) return std::stol(line.substr(10)) != 0;
+    if (line.starts_with("TracerPid:")) return std::stol(line.substr(10)) != 0;
   }
   return false;
 }
@@ -331,7 +331,7 @@ std::string source_line(std::uintptr_t address) {
   while (std::fgets(line, sizeof line, output) != nullptr) {  // inlined functions first
     const std::string text(line);
     const auto slash = text.rfind('/');
-    if (slash == std::string::npos || text.rfind("/usr/", 0) == 0 || !found.empty()) continue;
+    if (slash == std::string::npos || text.starts_with("/usr/") || !found.empty()) continue;
     found = text.substr(slash + 1, text.find_first_of(" \n", slash) - slash - 1);
   }
   ::pclose(output);
