@@ -266,10 +266,7 @@ class Checker {
       runs.push_back({&program, entry->seconds, &result, more_runs, hangs_left, &entry->places});
     }
     std::stable_partition(runs.begin(), runs.end(), [&](const TestRun& run) { return run.result->name == first; });
-    progress_.detail("0/" + std::to_string(runs.size()));
-    run_tests(runs, program.platform.tests_at_once(options_.jobs), [&](std::size_t done) {
-      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
-    });
+    run_tests(runs, program.platform.tests_at_once(options_.jobs), progress_);
     for (std::size_t i = 0; i < fresh.size(); ++i) merge(*old[i], fresh[i]);
   }
 

@@ -100,9 +100,7 @@ class Learner {
       }
     }
     progress_.phase(target + " on " + platform.name);
-    run_tests(runs, std::min(3 * options_.jobs, platform.most_jobs), [&](std::size_t done) {
-      progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
-    });
+    run_tests(runs, std::min(3 * options_.jobs, platform.most_jobs), progress_);
     progress_.clear();
     for (const TestResult& result : results) {
       if (!result.passed()) {

@@ -250,13 +250,10 @@ class MutantRunner {
       for (TestResult& result : program.others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &program.hangs_left, &graded(result).places});
     }
     const Clock::time_point start = Clock::now();
-    const auto count = [&](const std::string& what, const std::vector<TestRun>& runs) {
-      progress_.phase("mutants: testing the " + what + " programs");
-      progress_.detail("0/" + std::to_string(runs.size()));
-      return [this, all = runs.size()](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(all)); };
-    };
-    run_tests(wrong_runs, options_.jobs * kWrongPerJob, count("wrong", wrong_runs));
-    run_together(right_runs, options_.jobs * kRightPerJob, count("right", right_runs));
+    progress_.phase("mutants: testing the wrong programs");
+    run_tests(wrong_runs, options_.jobs * kWrongPerJob, progress_);
+    progress_.phase("mutants: testing the right programs");
+    run_together(right_runs, options_.jobs * kRightPerJob, progress_);
     stage_.test_seconds += since(start);
   }
 

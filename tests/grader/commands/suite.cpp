@@ -159,14 +159,12 @@ class Suite {
     }
     std::vector<TestRun> runs;
     for (auto& [program, result] : tests) runs.push_back({program, limit, &result, 2, nullptr, &places_[result.name]});
-    progress_.detail("0/" + std::to_string(runs.size()));
     const unsigned programs_at_once = std::min(options_.jobs * kProgramsPerJob, platform.most_jobs);
-    const auto show = [&](std::size_t done) { progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size())); };
     const bool long_ones = limit > kLimit;
     if (expected == Verdict::passed && !long_ones) {
-      run_together(runs, programs_at_once, show);
+      run_together(runs, programs_at_once, progress_);
     } else {
-      run_tests(runs, platform.tests_at_once(options_.jobs), show);
+      run_tests(runs, platform.tests_at_once(options_.jobs), progress_);
     }
     for (auto& [program, result] : tests) {
       log_ << "==== " << program->file.filename().string() << " " << result.name << ": " << name_of(result.verdict) << ", "

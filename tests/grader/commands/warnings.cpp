@@ -5,9 +5,9 @@
 #include <map>
 #include <mutex>
 #include <sstream>
-#include <thread>
 
 #include "child.h"
+#include "parallel_for.h"
 #include "student_build.h"
 
 namespace grader {
@@ -59,25 +59,20 @@ std::vector<Warned> warnings_of(const Workspace& workspace, const Platform& plat
   for (auto& source : sources) commands.push_back(source.second);
 
   progress.phase("compiling with " + compiler);
-  std::atomic<std::size_t> next{0}, done{0};
+  std::atomic<std::size_t> done{0};
   std::mutex mutex;  // protects `warned`
   std::vector<Warned> warned;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < commands.size() && !interrupted(); i = next++) {
-      Command command;
-      command.args = commands[i];
-      command.dir = folder;
-      const Ended ended = run(command);
-      progress.detail(std::to_string(++done) + "/" + std::to_string(commands.size()));
-      if (ended.ok() || interrupted()) continue;
-      const std::string source = commands[i][commands[i].size() - 3];
-      std::lock_guard lock(mutex);
-      warned.push_back({workspace.shown(source), ended.output + ended.error});
-    }
-  };
-  std::vector<std::thread> workers;
-  for (unsigned i = 0; i < std::max(1u, jobs); ++i) workers.emplace_back(work);
-  for (std::thread& worker : workers) worker.join();
+  parallel_for(commands.size(), jobs, [&](std::size_t i) {
+    Command command;
+    command.args = commands[i];
+    command.dir = folder;
+    const Ended ended = run(command);
+    progress.detail(std::to_string(++done) + "/" + std::to_string(commands.size()));
+    if (ended.ok() || interrupted()) return;
+    const std::string source = commands[i][commands[i].size() - 3];
+    std::lock_guard lock(mutex);
+    warned.push_back({workspace.shown(source), ended.output + ended.error});
+  });
   progress.clear();
   return warned;
 }

@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <list>
 #include <set>
-#include <thread>
 
 #include "child.h"
+#include "parallel_for.h"
 #include "progress.h"
 #include "runner.h"
 #include "student_files.h"
@@ -20,18 +20,6 @@ namespace {
 
 constexpr int kProofs = 3;     // a solution's test may fail on a busy computer, but not each time
 constexpr int kMostHangs = 8;  // in one lab; then the rest of it is not run, or one sleeper costs an hour
-
-// Calls work(0) ... work(count - 1), `jobs` at once, until the user interrupts.
-void at_once(std::size_t count, unsigned jobs, const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next{0};
-  std::vector<std::thread> workers;
-  for (std::size_t i = 0; i < std::min<std::size_t>(count, jobs); ++i) {
-    workers.emplace_back([&] {
-      for (std::size_t one = next++; one < count && !interrupted(); one = next++) work(one);
-    });
-  }
-  for (std::thread& worker : workers) worker.join();
-}
 
 // One of a lab is shown; all of them would make the results of a class endless.
 void keep_first_timeline(std::vector<TestResult>& tests) {
@@ -208,7 +196,7 @@ Grade SubmissionGrader::take(const Submission& submission, const Collected& coll
 void SubmissionGrader::compile(std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const {
   progress_.phase(where + ", compiling");
   std::atomic<std::size_t> done{0};
-  at_once(programs.size(), options_.jobs, [&](std::size_t i) {
+  parallel_for(programs.size(), options_.jobs, [&](std::size_t i) {
     Program& program = programs[i];
     const Clock::time_point start = Clock::now();
     try {
@@ -267,9 +255,7 @@ void SubmissionGrader::test(const StudentBuilder& kit, const std::vector<Program
       results.emplace_back(&lab.tests[i], std::move(fresh));
     }
   }
-  run_tests(runs, std::min(options_.jobs, kit.platform().most_jobs), [&](std::size_t done) {
-    progress_.detail(std::to_string(done) + "/" + std::to_string(runs.size()));
-  });
+  run_tests(runs, std::min(options_.jobs, kit.platform().most_jobs), progress_);
   for (auto& [old, fresh] : results) merge_platform(*old, *fresh, platforms_.front().name);
   auto left = hangs.begin();
   for (LabResult* const lab : labs) {

@@ -9,9 +9,9 @@
 #include <optional>
 #include <random>
 #include <span>
-#include <thread>
 
 #include "../../support/base/order.h"
+#include "parallel_for.h"
 #include "progress.h"
 #include "timeline.h"
 
@@ -179,24 +179,6 @@ std::vector<std::string> list_tests(const TestProgram& program, std::string& why
 
 namespace {
 
-// Calls work(i) for each i below `count`, `jobs` at once, until the user interrupts. work() returns how much it did.
-void at_once(std::size_t count, unsigned jobs, const std::function<std::size_t(std::size_t)>& work,
-             const std::function<void(std::size_t)>& on_done) {
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // protects `done` and orders the calls of on_done
-  std::size_t done = 0;
-  const auto loop = [&] {
-    for (std::size_t i = next++; i < count && !interrupted(); i = next++) {
-      const std::size_t more = work(i);
-      std::lock_guard lock(mutex);
-      on_done(done += more);
-    }
-  };
-  std::vector<std::thread> workers;
-  for (unsigned i = 0; i < std::max(1u, jobs); ++i) workers.emplace_back(loop);
-  for (std::thread& worker : workers) worker.join();
-}
-
 // The tests of one program. Returns whether all of them pass; otherwise changes no verdict. `why` is what was seen.
 bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   const TestProgram& program = *runs.front().program;
@@ -235,28 +217,57 @@ void run_group(std::span<const TestRun> runs) {
 
 }  // namespace
 
-void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t)>& on_done) {
-  const auto work = [&](std::size_t i) -> std::size_t {
+namespace {
+
+// Counts what is done. Called on several threads.
+class Counter {
+ public:
+  explicit Counter(const Done& on_done) : on_done_(on_done) {}
+  void add(std::size_t more) {
+    std::lock_guard lock(mutex_);
+    on_done_(done_ += more);
+  }
+
+ private:
+  std::mutex mutex_;  // protects done_, and orders the calls of on_done_
+  std::size_t done_ = 0;
+  const Done& on_done_;
+};
+
+Done shown_by(Progress& progress, std::size_t all) {
+  progress.detail("0/" + std::to_string(all));
+  return [&progress, all](std::size_t done) { progress.detail(std::to_string(done) + "/" + std::to_string(all)); };
+}
+
+}  // namespace
+
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const Done& on_done) {
+  Counter counter(on_done);
+  parallel_for(runs.size(), jobs, [&](std::size_t i) {
     std::atomic<int>* const hangs_left = runs[i].hangs_left;
     if (hangs_left == nullptr || *hangs_left > 0) *runs[i].result = run_one(runs[i]);
     if (hangs_left != nullptr && runs[i].result->verdict == Verdict::hang) --*hangs_left;
-    return 1;
-  };
-  at_once(runs.size(), jobs, work, on_done);
+    counter.add(1);
+  });
 }
 
-void run_together(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t)>& on_done) {
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, Progress& progress) {
+  run_tests(runs, jobs, shown_by(progress, runs.size()));
+}
+
+void run_together(const std::vector<TestRun>& runs, unsigned jobs, Progress& progress) {
   std::vector<std::span<const TestRun>> groups;
   for (auto first = runs.begin(); first != runs.end();) {
     const auto last = std::find_if(first, runs.end(), [&](const TestRun& run) { return run.program != first->program; });
     groups.emplace_back(first, last);
     first = last;
   }
-  const auto work = [&](std::size_t i) {
+  const Done show = shown_by(progress, runs.size());
+  Counter counter(show);
+  parallel_for(groups.size(), jobs, [&](std::size_t i) {
     run_group(groups[i]);
-    return groups[i].size();
-  };
-  at_once(groups.size(), jobs, work, on_done);
+    counter.add(groups[i].size());
+  });
 }
 
 }  // namespace grader

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "progress.h"
 #include "verdict.h"
 #include "workspace.h"
 
@@ -37,14 +38,18 @@ struct TestRun {
   const std::vector<std::string>* places = nullptr;  // that a pass must reach; see tests/evidence.json
 };
 
-// Runs them, `jobs` at once. Each result goes to its place, so their order does not depend on who was first.
-// `on_done` is called after each, never at the same time as itself. Stops early when the user interrupts.
-void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t done)>& on_done);
+// Is told how many are done, after each; the calls never overlap.
+using Done = std::function<void(std::size_t done)>;
+
+// Runs them, `jobs` at once. Each result goes to its place, so their order does not depend on which was first. Stops early
+// when the user interrupts.
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, const Done& on_done);
+void run_tests(const std::vector<TestRun>& runs, unsigned jobs, Progress& progress);  // shows "12/40"
 
 // The same for programs that are expected to pass: all tests of a program run in one process, and only when that process
 // does not pass, each test runs in a process of its own, which decides. When then all of them pass, and together they pass
-// the second time, the first is "inconsistent": so is the program. The runs of one program must stand together.
-void run_together(const std::vector<TestRun>& runs, unsigned jobs, const std::function<void(std::size_t done)>& on_done);
+// the second time, the first is "inconsistent": so is the program. The runs of one program must be neighbours.
+void run_together(const std::vector<TestRun>& runs, unsigned jobs, Progress& progress);
 
 // Makes the order in which a test failed smaller, as long as it fails in the same way: fewer preemptions, fewer cut receives,
 // the usual choice elsewhere. `run.result` is then that of the smallest order found in the time. For tests that print

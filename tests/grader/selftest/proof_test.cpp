@@ -6,6 +6,7 @@
 #include "child.h"
 #include "verdict.h"
 #include "mutant_matrix.h"
+#include "progress.h"
 #include "proof_inputs.h"
 #include "proof_record.h"
 #include "runner.h"
@@ -130,9 +131,9 @@ std::vector<TestResult> together(const std::vector<std::string>& names, const st
     results[i].name = names[i];
     runs.push_back({&program, 20, &results[i], 0, nullptr});
   }
-  std::size_t last = 0;
-  run_together(runs, 2, [&](std::size_t done) { last = done; });
-  EXPECT_EQ(last, names.size());
+  Progress progress;
+  run_together(runs, 2, progress);
+  progress.clear();
   return results;
 }
 
