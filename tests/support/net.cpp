@@ -244,4 +244,17 @@ lab::UniqueSocket Listener::accept() {
   return accepted;
 }
 
+lab::UniqueSocket Listener::accept_with_the_number_of(lab::UniqueSocket& old) {
+  const SOCKET wanted = old.get();
+  old.close();
+  {
+    const Unwatched mine;
+    constexpr int kNumbers = 512;  // that a place in the native table has: after the last comes the first again
+    const auto next_number = [] { return lab::UniqueSocket(::socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)).get(); };
+    for (int i = 1; i < kNumbers && next_number() != wanted; ++i) {
+    }
+  }
+  return accept();
+}
+
 }  // namespace test
