@@ -57,9 +57,9 @@ class OperationSource {
   virtual std::size_t in_use() const = 0;
 };
 
-// One `new` for each acquire, one `delete` for each release (N9): nothing is kept for the next acquire, as the pool of lab 6
-// does. acquire never returns null: without memory it throws std::bad_alloc, and counts nothing. release counts down last,
-// when the connection and the memory have been let go.
+// One `new` for each acquire, one `delete` for each release (N9): nothing is kept for the next acquire, as the pool of
+// lab 6 does. acquire never returns null: without memory it throws std::bad_alloc, and counts nothing. release counts down
+// last, when the connection and the memory have been let go.
 class HeapOperations : public OperationSource {
  public:
   OverlappedEx* acquire(OpKind kind) override;

@@ -442,7 +442,8 @@ LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
   ClientTable second_table(10);
   Pair other = second_room.connect();
   check("insert takes it", second_table.insert(other.client));
-  check("register_client returns true", lab::register_client(second_room.port.get(), second_table, other.client, first_recv));
+  check("register_client returns true",
+        lab::register_client(second_room.port.get(), second_table, other.client, first_recv));
   other.peer.send("hello");
   check_message(next_packet(second_room.port.get()), *other.client, "hello");
 }
@@ -577,8 +578,9 @@ LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
   for (int i = 0; i <= 150; ++i) {
     Pair next = room.connect();
     check("insert takes it", small_table.insert(next.client));
+    const bool goes_well = i == 150;
     check("register_client returns what first_recv returned",
-          lab::register_client(room.port.get(), small_table, next.client, [i](Client&) { return i == 150; }) == (i == 150));
+          lab::register_client(room.port.get(), small_table, next.client, [&](Client&) { return goes_well; }) == goes_well);
   }
   STEP("first_recv returns false, and register_client stands still while another thread closes the same socket");
   ClientTable third_table(1);

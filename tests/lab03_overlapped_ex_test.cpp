@@ -331,7 +331,8 @@ LAB_TEST(Lab03, AcquireGivesAFreshOperation, "N9, N11, N12", "lab03_overlapped_e
     thrown = true;
   }
   no_memory = false;
-  check("acquire throws std::bad_alloc, or gives one whose memory is from elsewhere; null it never gives", thrown || last != nullptr);
+  check("acquire throws std::bad_alloc, or gives one whose memory is from elsewhere; null it never gives",
+        thrown || last != nullptr);
   check_equal("in_use()", operations.in_use(), last != nullptr ? 1u : 0u);
   operations.release(last);
 }
@@ -835,7 +836,7 @@ LAB_TEST(Lab03, CallsThatFailLeaveNothing, "N8, N9", "lab03_overlapped_ex/README
   for (int i = 0; i < 3; ++i) wire.done(wire.next());
   check_equal("the number of bytes that the client gets", wire.client.receive(10).size(), 10u);
 
-  STEP("a source locks the connection itself when an operation is acquired or released: the caller must not have locked it");
+  STEP("a source locks the connection when an operation is acquired or released: the caller must not have locked it");
   const auto lock_it = [&wire] {
     Background("a source locks the connection", [&wire] { wire.connection->lock(); }).finish();
   };

@@ -68,8 +68,8 @@ struct Listener {
   explicit Listener(int backlog = 16);
   ~Listener();
   lab::UniqueSocket accept();  // waits for the next connection, bounded; the socket blocks. The seam watches it from now on
-  // Closes `old`, on which nothing is pending, and gives the next connection the same number. Windows often does that at
-  // once, the native layer when it has no other number left for this place in its table.
+  // Closes `old`, on which nothing is pending, and gives the next connection the same number. Windows often does that
+  // at once, the native layer when it has no other number left for this place in its table.
   lab::UniqueSocket accept_with_the_number_of(lab::UniqueSocket& old);
   lab::UniqueSocket socket;
   std::uint16_t port = 0;
