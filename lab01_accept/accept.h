@@ -42,6 +42,7 @@ struct Client {
 // Threads: any thread may call any function at any time. What protects the table is your choice; `State` is yours:
 // define `struct ClientTable::State { ... };` in accept.cpp and put into it what you need. A thread that the table
 // starts ends with the table at the latest; one that another function starts ends before that function returns.
+// A function that finds no memory throws std::bad_alloc, and leaves no lock behind.
 class ClientTable {
  public:
   // An empty table for at most `max_clients` clients; with SIZE_MAX there is no limit. A table that allocates for all of
@@ -55,7 +56,8 @@ class ClientTable {
   bool insert(const std::shared_ptr<Client>& client);
 
   // Takes a client out. Returns true to the one caller who took it out, false when the id is not in the table.
-  // Does not close the socket: other references may still use the client.
+  // Does not close the socket: other references may still use the client. When the table had the last reference, the
+  // client is destroyed without a lock: its destructor may call the table's functions.
   bool erase(ClientId id);
 
   // The client with this id, or null.
@@ -110,7 +112,8 @@ class AcceptEvents {
 // a few milliseconds before the next try; else the loop takes a whole core.
 // Four codes mean that the listener itself is no good: WSAENOTSOCK, WSAEINVAL, WSAEOPNOTSUPP, WSANOTINITIALISED. When
 // one comes and `stopping` is false, throw std::system_error("accept").
-// What an event throws is not caught here: it ends the loop, too. A connection that is in no table then is closed.
+// What an event throws is not caught here: it ends the loop, too. A connection that is in no table then is closed, also
+// when on_refused throws and others hold the client.
 // Page: accept.
 void accept_loop(const UniqueSocket& listener, const std::atomic<bool>& stopping, ClientTable& clients,
                  AcceptEvents& events);

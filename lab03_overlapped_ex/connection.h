@@ -27,7 +27,8 @@ struct Connection : Client {
     SOCKET socket_;
   };
 
-  // Keep the result for the time of one WSARecv or WSASend, not longer.
+  // Keep the result for the time of one WSARecv or WSASend, not longer. Call no function of an OperationSource
+  // meanwhile: it may lock or close a connection itself.
   Locked lock() { return Locked(*this); }
 
   // Closes the socket. Everything that is pending on it completes with an error. Returns true to the one caller who

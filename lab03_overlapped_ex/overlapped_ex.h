@@ -57,8 +57,9 @@ class OperationSource {
   virtual std::size_t in_use() const = 0;
 };
 
-// One `new` for each acquire, one `delete` for each release (N9). acquire never returns null: without memory it throws
-// std::bad_alloc, and counts nothing. release counts down last, when the connection and the memory have been let go.
+// One `new` for each acquire, one `delete` for each release (N9): nothing is kept for the next acquire, as the pool of
+// lab 6 does. acquire never returns null: without memory it throws std::bad_alloc, and counts nothing. release counts down
+// last, when the connection and the memory have been let go.
 class HeapOperations : public OperationSource {
  public:
   OverlappedEx* acquire(OpKind kind) override;
@@ -83,12 +84,13 @@ OverlappedEx* operation_from(OVERLAPPED* overlapped);
 bool post_recv(OverlappedEx* op);
 
 // A connection's first receive: acquires an operation, ties it to the connection, posts it.
-// Returns false when that fails; nothing is left behind then.
+// Returns false when that fails; nothing is left behind then, nor when acquire throws.
 bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection);
 
 // Sends a copy of `size` bytes, in an operation of its own (N9). Any number of sends may be pending (N7).
 // Returns true when a completion will come. Returns false when none will come: the connection is closed, there is no
-// operation to be had, `size` is 0 or larger than kBufferSize, or the call failed at once. Nothing is left behind then.
+// operation to be had, `size` is 0 or larger than kBufferSize, or the call failed at once. Nothing is left behind then,
+// nor when acquire throws.
 // `connection->bytes_in_flight` counts `size` from before the call until the completion is handled; on false it is
 // unchanged. `wsabuf.len` of the operation stays `size`, so the completion can tell a short send.
 // Page: WSASend.

@@ -92,6 +92,14 @@ class Room {
     return pair;
   }
 
+  // The client's connection ends; then another one begins, for another client, with the same socket number.
+  Pair connect_with_the_number_of(Client& old) {
+    Pair pair{std::make_shared<RecvClient>(), TestClient(listener_.port)};
+    pair.client->socket = listener_.accept_with_the_number_of(old.socket);
+    clients_.push_back(pair.client);
+    return pair;
+  }
+
   lab::UniqueHandle port;
 
  private:
@@ -126,6 +134,11 @@ LAB_TEST(Lab02, CreatePortMakesAPort, "N1", kPort) {
   check_equal("the number of concurrent threads", concurrency_of_last_port(), 300u);
   check("both handles are valid", first.valid() && second.valid());
   check("they are two different ports", first.get() != second.get());
+  STEP("ports for 1, 2, 3, 65537 and 2^31 + 1 threads are made");
+  for (const unsigned threads : {1u, 2u, 3u, 65537u, (1u << 31) + 1}) {
+    const lab::UniqueHandle port = lab::create_port(threads);
+    check_equal("the number of concurrent threads", concurrency_of_last_port(), threads);
+  }
   STEP("a packet is posted to the first one");
   OVERLAPPED overlapped{};
   check("the post succeeds", ::PostQueuedCompletionStatus(first.get(), 7, 42, &overlapped));
@@ -208,6 +221,16 @@ LAB_TEST(Lab02, AssociateTwiceFailsWithoutHarm, "N3", kAssociate) {
   next.client->socket.close();
   Pair again = room.connect(next.client);
   check("associate returns true", lab::associate(room.port.get(), *again.client));
+  STEP("a client leaves, and a new one has a socket with the same number");
+  Pair old = room.connect();
+  const SOCKET number = old.client->socket.get();
+  check("associate returns true", lab::associate(room.port.get(), *old.client));
+  Pair reborn = room.connect_with_the_number_of(*old.client);
+  if (reborn.client->socket.get() != number) return;  // Wine may choose another one
+  check("associate returns true", lab::associate(room.port.get(), *reborn.client));
+  check("post_recv returns true", lab::post_recv(*reborn.client));
+  reborn.peer.send("hello");
+  check_message(next_packet(room.port.get()), *reborn.client, "hello");
 }
 
 LAB_TEST(Lab02, AssociateNeedsAnOpenSocketAndAPort, "N3", kAssociate) {
@@ -267,6 +290,8 @@ void wait_for_end(const Client& client) {
   });
 }
 
+constexpr int kOldError = 4711;  // no call of this test fails with it
+
 LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
   Room room;
   STEP("nothing has been sent: WSA_IO_PENDING (997) is no error");
@@ -313,7 +338,11 @@ LAB_TEST(Lab02, PostRecvSaysWhetherACompletionWillCome, "N4", kRecv) {
 
   STEP("the server's socket is closed: no completion will come");
   pair.client->socket.close();
-  check("post_recv returns false", !lab::post_recv(*pair.client));
+  ::WSASetLastError(kOldError);
+  const bool posted = lab::post_recv(*pair.client);
+  const int told = ::WSAGetLastError();
+  check("post_recv returns false", !posted);
+  check("WSAGetLastError() tells why, and nothing older; it was " + to_text(told), told != kOldError && told != 0);
   check_no_packet(room.port.get());
 }
 
@@ -407,6 +436,16 @@ LAB_TEST(Lab02, RegisterAssociatesThenPostsTheFirstReceive, "N2", kRegister) {
   check_equal("the clients in the table", table.size(), 1);
   STEP("register_client keeps nothing: the table and the test have the client, nobody else");
   check_equal("the references to the client, besides the table's and the test's", pair.client.use_count() - 3, 0);
+  check_equal("the references to the other one, besides the test's", brief.client.use_count() - 2, 0);
+  STEP("a second server has a port and a table of its own");
+  Room second_room;
+  ClientTable second_table(10);
+  Pair other = second_room.connect();
+  check("insert takes it", second_table.insert(other.client));
+  check("register_client returns true",
+        lab::register_client(second_room.port.get(), second_table, other.client, first_recv));
+  other.peer.send("hello");
+  check_message(next_packet(second_room.port.get()), *other.client, "hello");
 }
 
 // A table in which the client has others around it, and an id that needs more than 16 bits. One place is free.
@@ -435,6 +474,7 @@ void check_given_back(ClientTable& table, Pair& pair, lab::ClientId id) {
   check("its socket is closed", !pair.client->socket.valid());
   pair.peer.expect_closed();
   check("there is room in the table for another", table.insert(std::make_shared<Client>()));
+  check_equal("the references to the client, besides the test's two", pair.client.use_count() - 2, 0);
 }
 
 // The association must fail.
@@ -486,6 +526,17 @@ LAB_TEST(Lab02, AFailedAssociationGivesEverythingBack, "N2", kRegister) {
   const std::size_t made = count_of(Call::CreateIoCompletionPort);
   register_in_vain(nullptr, about, lost);
   check_equal("calls of CreateIoCompletionPort", count_of(Call::CreateIoCompletionPort) - made, 0);
+  STEP("300 clients whose sockets are closed already, then one with a socket that is open");
+  ClientTable small_table(1);
+  for (int i = 0; i < 300; ++i) {
+    const auto gone = std::make_shared<RecvClient>();
+    check("insert takes it", small_table.insert(gone));
+    check("register_client returns false", !lab::register_client(room.port.get(), small_table, gone, first_recv));
+    check_equal("the clients in the table", small_table.size(), 0);
+  }
+  Pair late = room.connect();
+  check("insert takes it", small_table.insert(late.client));
+  check("register_client returns true", lab::register_client(room.port.get(), small_table, late.client, first_recv));
 }
 
 LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
@@ -522,6 +573,15 @@ LAB_TEST(Lab02, AFailedFirstReceiveGivesEverythingBack, "N2", kRegister) {
   around.check_they_stay();
   check("its socket is closed", !unlucky.client->socket.valid());
   check("the packet is still there", next_packet(room.port.get()).overlapped == &overlapped);
+  STEP("first_recv returns false 150 times, then true");
+  ClientTable small_table(1);
+  for (int i = 0; i <= 150; ++i) {
+    Pair next = room.connect();
+    check("insert takes it", small_table.insert(next.client));
+    const bool goes_well = i == 150;
+    check("register_client returns what first_recv returned",
+          lab::register_client(room.port.get(), small_table, next.client, [&](Client&) { return goes_well; }) == goes_well);
+  }
   STEP("first_recv returns false, and register_client stands still while another thread closes the same socket");
   ClientTable third_table(1);
   std::optional<Pair> round;
@@ -634,6 +694,14 @@ LAB_TEST(Lab02, CallsThatFailGiveEverythingBack, "N2, N4", kRegister) {
     check_given_back(table, next, next.client->id);
     check_no_packet(room.port.get());
   }
+  STEP("WSARecv fails 300 times, then it goes well");
+  Pair patient = room.connect();
+  tie(room, *patient.client);
+  faults.fail(Call::WSARecv, WSAENOBUFS, 300);
+  for (int i = 0; i < 300; ++i) check("post_recv returns false", !lab::post_recv(*patient.client));
+  check("post_recv returns true", lab::post_recv(*patient.client));
+  patient.peer.send("hello");
+  check_message(next_packet(room.port.get()), *patient.client, "hello");
 }
 
 // A thread that takes completions out of the port, as the program's does, until its clients have left.

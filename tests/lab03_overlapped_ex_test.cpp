@@ -33,6 +33,9 @@ using lab::OverlappedEx;
 
 // How many blocks of `new` have not been given to `delete`, by any thread: a helper thread of the code under test may free.
 static std::atomic<long> blocks_of_new{0};
+// While this is true, blocks of `new` that are as large as an operation are noted until they are given to `delete`.
+static std::atomic<bool> notes_blocks{false};
+static std::array<std::atomic<void*>, 16> noted_blocks{};
 // From now on this thread finds no memory for an operation.
 static thread_local bool no_memory = false;
 // Looked at when this thread gives the block to `delete`.
@@ -44,10 +47,20 @@ void* operator new(std::size_t size) {
   void* block = no_memory && size >= lab::kBufferSize ? nullptr : std::malloc(size != 0 ? size : 1);
   if (block == nullptr) throw std::bad_alloc();
   blocks_of_new.fetch_add(1, std::memory_order_relaxed);  // puts no threads in order for ThreadSanitizer
+  if (size >= lab::kBufferSize && notes_blocks.load(std::memory_order_relaxed)) {
+    for (auto& noted : noted_blocks) {
+      void* none = nullptr;
+      if (noted.compare_exchange_strong(none, block, std::memory_order_relaxed)) break;
+    }
+  }
   return block;
 }
 static void delete_block(void* block) {
   if (block != nullptr) blocks_of_new.fetch_sub(1, std::memory_order_relaxed);
+  for (auto& noted : noted_blocks) {
+    void* mine = block;
+    if (block != nullptr) noted.compare_exchange_strong(mine, nullptr, std::memory_order_relaxed);
+  }
   if (block != nullptr && block == watched_block) in_use_at_delete = watched_operations->in_use();
   std::free(block);
 }
@@ -288,12 +301,12 @@ LAB_TEST(Lab03, AcquireGivesAFreshOperation, "N9, N11, N12", "lab03_overlapped_e
   check("release returns false", !operations.release(nullptr));
   check_equal("in_use()", operations.in_use(), 0u);
 
-  STEP("3000 operations are out at the same time");
+  STEP("5000 operations are out at the same time");
   std::set<OverlappedEx*> all;
-  for (int i = 0; i < 3000; ++i) all.insert(operations.acquire(OpKind::send));
+  for (int i = 0; i < 5000; ++i) all.insert(operations.acquire(OpKind::send));
   check("none of them is null", !all.contains(nullptr));
-  check_equal("the number of different operations", all.size(), 3000u);
-  check_equal("in_use()", operations.in_use(), 3000u);
+  check_equal("the number of different operations", all.size(), 5000u);
+  check_equal("in_use()", operations.in_use(), 5000u);
   for (OverlappedEx* op : all) operations.release(op);
   check_equal("in_use() in the end", operations.in_use(), 0u);
 
@@ -310,18 +323,30 @@ LAB_TEST(Lab03, AcquireGivesAFreshOperation, "N9, N11, N12", "lab03_overlapped_e
 
   STEP("there is no memory for another one");
   OverlappedEx* last = nullptr;
+  bool thrown = false;
   no_memory = true;
   try {
     last = operations.acquire(OpKind::send);
-  } catch (const std::bad_alloc&) {  // who has some in store gives one all the same
+  } catch (const std::bad_alloc&) {
+    thrown = true;
   }
   no_memory = false;
+  check("acquire throws std::bad_alloc, or gives one whose memory is from elsewhere; null it never gives",
+        thrown || last != nullptr);
   check_equal("in_use()", operations.in_use(), last != nullptr ? 1u : 0u);
   operations.release(last);
 }
 
 LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlapped_ex/README.md#step-1") {
   lab::HeapOperations operations;
+  STEP("eight operations are acquired, then released; nothing is kept for the next acquire");
+  std::vector<OverlappedEx*> eight;
+  notes_blocks = true;
+  for (int i = 0; i < 8; ++i) eight.push_back(operations.acquire(OpKind::send));
+  notes_blocks = false;
+  for (OverlappedEx* op : eight) operations.release(op);
+  const auto is_kept = [](const std::atomic<void*>& block) { return block != nullptr; };
+  check_equal("how many of them are not deleted", std::count_if(noted_blocks.begin(), noted_blocks.end(), is_kept), 0);
   STEP("an operation holds the last reference to a connection");
   Listener listener;
   TestClient client(listener.port);
@@ -340,7 +365,7 @@ LAB_TEST(Lab03, ReleaseLetsGoOfTheConnectionAndTheMemory, "N9", "lab03_overlappe
     in_use_at_end = operations.in_use();
     delete last;
   });
-  in_use_at_delete = 1;  // and so it stays when the memory is kept for the next one
+  in_use_at_delete = 1;  // and so it stays when the memory is not from `new`
   watched_operations = &operations;
   watched_block = op;
   operations.release(op);
@@ -810,6 +835,71 @@ LAB_TEST(Lab03, CallsThatFailLeaveNothing, "N8, N9", "lab03_overlapped_ex/README
   check_equal("the number of operations that are out", wire.operations.in_use(), 3u);
   for (int i = 0; i < 3; ++i) wire.done(wire.next());
   check_equal("the number of bytes that the client gets", wire.client.receive(10).size(), 10u);
+
+  STEP("a source locks the connection when an operation is acquired or released: the caller must not have locked it");
+  const auto lock_it = [&wire] {
+    Background("a source locks the connection", [&wire] { wire.connection->lock(); }).finish();
+  };
+  wire.operations.before_acquire = wire.operations.before_release = lock_it;
+  faults.fail(Call::WSARecv, WSAENOBUFS);
+  check("start_recv returns false", !lab::start_recv(wire.operations, wire.connection));
+  faults.fail(Call::WSASend, WSAENOBUFS);
+  check("post_send returns false", !post(wire, "not to be sent"));
+  wire.operations.before_acquire = wire.operations.before_release = nullptr;
+  check_nothing_left(0);
+
+  STEP("bytes_in_flight is looked at during WSASend");
+  std::size_t during = 0;
+  faults.meanwhile(Call::WSASend, [&] { during = wire.connection->bytes_in_flight; });
+  check("post_send returns true", post(wire, "five!"));
+  check_equal("bytes_in_flight during the call", during, 5u);
+  check_same_bytes("what the client gets", wire.client.receive(5), "five!");
+  wire.done(wire.next());
+
+  STEP("WSARecv and WSASend fail 300 times each, then they go well");
+  faults.fail(Call::WSARecv, WSAENOBUFS, 300);
+  faults.fail(Call::WSASend, WSAENOBUFS, 300);
+  for (int i = 0; i < 300; ++i) {
+    check("start_recv returns false", !lab::start_recv(wire.operations, wire.connection));
+    check("post_send returns false", !post(wire, "not to be sent"));
+  }
+  check_nothing_left(0);
+  check("start_recv returns true", lab::start_recv(wire.operations, wire.connection));
+  check("post_send returns true", post(wire, "sent"));
+  check_same_bytes("what the client gets", wire.client.receive(4), "sent");
+  wire.done(wire.next());
+
+  STEP("another server has operations of its own; calls fail for both");
+  Wire other;
+  for (Wire* const each : {&other, &wire}) {
+    const std::size_t out = each->operations.in_use();
+    faults.fail(Call::WSARecv, WSAENOBUFS);
+    check("start_recv returns false", !lab::start_recv(each->operations, each->connection));
+    faults.fail(Call::WSASend, WSAENOBUFS);
+    check("post_send returns false", !post(*each, "not to be sent"));
+    each->operations.check_in_order();
+    check_equal("the number of operations that are out", each->operations.in_use(), out);
+  }
+  other.finish();
+
+  STEP("there is no memory for an operation, on a connection that is closed: a post throws or returns false");
+  lab::HeapOperations heap;
+  const auto closed = std::make_shared<lab::Connection>();
+  const auto without_memory = [&](const std::function<bool()>& posts) {
+    bool posted = false;
+    no_memory = true;
+    try {
+      posted = posts();
+    } catch (const std::bad_alloc&) {
+    }
+    no_memory = false;
+    check("it did not return true", !posted);
+    check_equal("in_use()", heap.in_use(), 0u);
+    check_equal("bytes_in_flight", closed->bytes_in_flight.load(), 0u);
+    check_equal("the number of references to the connection", closed.use_count(), 1);
+  };
+  without_memory([&] { return lab::start_recv(heap, closed); });
+  without_memory([&] { return lab::post_send(heap, closed, "bytes", 5); });
   wire.finish();
 }
 

@@ -144,8 +144,11 @@ class Doorman {
     client->peer.port = ntohs(from.sin_port);
     client->socket = std::move(guest);
     if (clients_.insert(client)) return events_.on_client(client);
+    const struct Closing {
+      ~Closing() { socket.close(); }
+      UniqueSocket& socket;
+    } after_the_event{client->socket};  // also when it throws
     events_.on_refused(client->peer);
-    client->socket.close();
   }
 
   void complain(int code) {

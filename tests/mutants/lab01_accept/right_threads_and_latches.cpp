@@ -68,7 +68,13 @@ std::vector<std::shared_ptr<Client>> ClientTable::snapshot() const {
     std::size_t at = 0;
     for (const auto& [id, client] : clients) all[at++] = client;
   } else {
-    const std::jthread even(copy, 0), odd(copy, 1);  // joined here
+    const std::jthread even(copy, 0);
+    try {
+      const std::jthread odd(copy, 1);  // both are joined here
+    } catch (...) {
+      start.count_down();  // the even one waits for no other
+      throw;
+    }
   }
   return all;
 }

@@ -9,12 +9,12 @@ namespace lab {
 
 namespace {
 
-// Runs to its first co_await. Then it either goes on to its end, or is destroyed there.
+// Begins with begin(), and runs to its co_yield. Then it either goes on to its end, or is destroyed there.
 class Preparation {
  public:
   struct promise_type {
     Preparation get_return_object() { return Preparation(std::coroutine_handle<promise_type>::from_promise(*this)); }
-    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept { return {}; }
     auto yield_value(OverlappedEx* prepared) {
       op = prepared;
@@ -29,6 +29,7 @@ class Preparation {
   Preparation& operator=(const Preparation&) = delete;
   ~Preparation() { handle_.destroy(); }
 
+  void begin() { handle_.resume(); }  // throws what acquire throws
   OverlappedEx* operation() const { return handle_.promise().op; }  // or null
   void keep() { handle_.resume(); }
 
@@ -94,6 +95,7 @@ bool post_recv(OverlappedEx* op) {
 
 bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection) {
   Preparation preparation = prepare(operations, OpKind::recv, connection, 0);
+  preparation.begin();
   if (preparation.operation() == nullptr || !post_recv(preparation.operation())) return false;
   preparation.keep();
   return true;
@@ -103,6 +105,7 @@ bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& c
                std::size_t size) {
   if (size == 0 || size > kBufferSize) return false;
   Preparation preparation = prepare(operations, OpKind::send, connection, size);
+  preparation.begin();
   OverlappedEx* const op = preparation.operation();
   if (op == nullptr) return false;
   std::memcpy(op->buffer, data, size);

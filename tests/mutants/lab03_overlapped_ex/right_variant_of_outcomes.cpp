@@ -1,9 +1,8 @@
-// Right: each post gives a variant, at once, pending or refused; a counting loop of compare_exchange; spare operations in a
-// list that goes through their own buffers.
+// Right: each post gives a variant, at once, pending or refused; a counting loop of compare_exchange; memory is asked for
+// and given back apart from the constructor and the destructor.
 #include "overlapped_ex.h"
 
 #include <cstring>
-#include <mutex>
 #include <new>
 #include <variant>
 
@@ -33,41 +32,10 @@ void add(std::atomic<std::size_t>& count, std::size_t change) {
 }
 void take_away(std::atomic<std::size_t>& count, std::size_t change) { add(count, std::size_t{0} - change); }
 
-// The first bytes of a spare block point to the next one.
-struct Block {
-  Block* next;
-};
-class Blocks {
- public:
-  ~Blocks() {
-    while (first_ != nullptr) ::operator delete(pop());
-  }
-  void* take() {
-    std::unique_lock lock(mutex_);
-    if (first_ != nullptr) return pop();
-    lock.unlock();
-    return ::operator new(sizeof(OverlappedEx));
-  }
-  void give(void* memory) {
-    const std::scoped_lock lock(mutex_);
-    first_ = new (memory) Block{first_};
-  }
-
- private:
-  Block* pop() {
-    Block* block = first_;
-    first_ = block->next;
-    return block;
-  }
-  std::mutex mutex_;
-  Block* first_ = nullptr;
-};
-Blocks blocks;
-
 }  // namespace
 
 OverlappedEx* HeapOperations::acquire(OpKind kind) {
-  auto* op = new (blocks.take()) OverlappedEx;
+  auto* op = new (::operator new(sizeof(OverlappedEx))) OverlappedEx;
   op->kind = kind;
   op->wsabuf.len = kBufferSize;
   op->wsabuf.buf = op->buffer;
@@ -78,7 +46,7 @@ OverlappedEx* HeapOperations::acquire(OpKind kind) {
 bool HeapOperations::release(OverlappedEx* op) {
   if (op == nullptr) return false;
   op->~OverlappedEx();
-  blocks.give(op);
+  ::operator delete(op);
   take_away(in_use_, 1);
   return true;
 }

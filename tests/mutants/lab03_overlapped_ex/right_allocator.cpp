@@ -1,30 +1,16 @@
-// Right: spare operations wait in atomic cells.
+// Right: std::allocator gives the memory, and the constructor and the destructor are called by hand.
 #include "overlapped_ex.h"
 
-#include <atomic>
 #include <cstring>
+#include <memory>
 
 namespace lab {
 
-namespace {
-
-// A small stack of free operations. Each cell is a pointer that is exchanged as a whole, so it needs no lock.
-constexpr int kCells = 32;
-struct FreeCells {
-  std::atomic<OverlappedEx*> cell[kCells] = {};
-  ~FreeCells() {
-    for (auto& one : cell) delete one.load();
-  }
-};
-FreeCells free_cells;
-
-}  // namespace
-
 OverlappedEx* HeapOperations::acquire(OpKind kind) {
-  OverlappedEx* op = nullptr;
-  for (int i = 0; i < kCells && op == nullptr; ++i) op = free_cells.cell[i].exchange(nullptr);
-  if (op == nullptr) op = new OverlappedEx;
-  op->overlapped = {};
+  using Traits = std::allocator_traits<std::allocator<OverlappedEx>>;
+  std::allocator<OverlappedEx> heap;
+  OverlappedEx* op = Traits::allocate(heap, 1);
+  Traits::construct(heap, op);
   op->kind = kind;
   op->wsabuf.len = static_cast<ULONG>(kBufferSize);
   op->wsabuf.buf = op->buffer;
@@ -34,12 +20,8 @@ OverlappedEx* HeapOperations::acquire(OpKind kind) {
 
 bool HeapOperations::release(OverlappedEx* op) {
   if (op == nullptr) return false;
-  op->connection = nullptr;
-  for (int i = 0; i < kCells && op != nullptr; ++i) {
-    OverlappedEx* empty = nullptr;
-    if (free_cells.cell[i].compare_exchange_strong(empty, op)) op = nullptr;
-  }
-  delete op;  // all cells are full
+  std::destroy_at(op);
+  std::allocator<OverlappedEx>().deallocate(op, 1);
   in_use_.fetch_sub(1);
   return true;
 }

@@ -1,4 +1,4 @@
-// Right: operations that came back are kept under a mutex for the next who asks.
+// Wrong: operations that came back are kept under a mutex for the next acquire, up to 256 of them.
 #include "overlapped_ex.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace lab {
 
 namespace {
 
-// Operations that came back, for the next who asks.
+// Operations that came back, for the next acquire.
 struct Spare {
   std::mutex mutex;
   std::vector<std::unique_ptr<OverlappedEx>> operations;

@@ -1,4 +1,4 @@
-// Right: post_send asks first whether the connection is open, then prepares and posts under the same lock.
+// Right: post_send looks whether the connection is open, prepares, counts and posts under one lock.
 #include "overlapped_ex.h"
 
 namespace lab {
@@ -68,22 +68,24 @@ bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& c
     size_t i;
 
     if (size == 0 || size > sizeof(op->buffer)) return false;
-    const auto locked = connection->lock();
-    if (!locked) return false;
     op = operations.acquire(OpKind::send);
     if (op == NULL) return false;
 
-    for (i = 0; i < size; i++) op->buffer[i] = data[i];
-    op->wsabuf.buf = op->buffer;
-    op->wsabuf.len = (ULONG)size;
-    op->connection = connection;
-    connection->bytes_in_flight += size;
-    if (WSASend(locked.socket(), &op->wsabuf, 1, NULL, 0, &op->overlapped, NULL) == SOCKET_ERROR) {
-        error = WSAGetLastError();
+    {
+        const auto locked = connection->lock();
+        if (locked) {
+            for (i = 0; i < size; i++) op->buffer[i] = data[i];
+            op->wsabuf.buf = op->buffer;
+            op->wsabuf.len = (ULONG)size;
+            op->connection = connection;
+            connection->bytes_in_flight += size;
+            if (WSASend(locked.socket(), &op->wsabuf, 1, NULL, 0, &op->overlapped, NULL) == SOCKET_ERROR) {
+                error = WSAGetLastError();
+            }
+            if (error == 0 || error == WSA_IO_PENDING) return true;
+            connection->bytes_in_flight -= size;
+        }
     }
-    if (error == 0 || error == WSA_IO_PENDING) return true;
-
-    connection->bytes_in_flight -= size;
     operations.release(op);
     return false;
 }
