@@ -852,12 +852,12 @@ LAB_TEST(Lab05, OtherTypesAreUnknown, "N15", kStep2) {
 // --- TODO 3: positions as packets ---
 
 LAB_TEST(Lab05, PositionsOnTheWire, "N22", kStep3) {
-  STEP("0 to 320 positions are encoded, with ids up to 65535");
+  STEP("0 to 320 positions are encoded, with ids up to 65535; every third time three in a row have the same id");
   for (std::size_t count = 0; count <= 320; ++count) {
     std::vector<lab::Position> positions;
     Bytes expected;
     for (std::size_t i = 0; i < count; ++i) {
-      const auto id = static_cast<lab::PlayerId>(i * 977 + count * 259);
+      const auto id = static_cast<lab::PlayerId>((count % 3 == 2 ? i / 3 : i) * 977 + count * 259);
       positions.push_back({id, static_cast<std::uint8_t>(i * 5 + 200), static_cast<std::uint8_t>(255 - i)});
       const std::size_t in_packet = std::min<std::size_t>(62, count - i / 62 * 62);
       if (i % 62 == 0) {

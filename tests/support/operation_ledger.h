@@ -1,7 +1,8 @@
 // An OperationSource for the tests of labs 3 and later. It gives operations out, and keeps books.
 //
 // It gives no operation out twice. What comes back is filled with nonsense and kept for a while. So an operation that
-// is used after its release shows: the code reads nonsense, or the nonsense has changed.
+// is used after its release shows: the code reads nonsense, or the nonsense has changed. One that is in flight is of the
+// other kind, has no connection, and another buffer: so what reads it after posting it shows, too.
 //
 // Threads: any. acquire and release are called on the threads of the code under test. They only note what is wrong;
 // check_in_order() tells it.
@@ -15,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -28,14 +30,15 @@
 
 namespace test {
 
-class OperationLedger : public lab::OperationSource {
+class OperationLedger : public lab::OperationSource, private OperationOwner {
  public:
-  OperationLedger() = default;
+  OperationLedger() { begin_ownership(*this); }
   OperationLedger(const OperationLedger&) = delete;
   OperationLedger& operator=(const OperationLedger&) = delete;
 
   // An operation that is out may still be the system's. Then the test has failed, and the memory is left alone.
   ~OperationLedger() override {
+    end_ownership(*this);
     for (auto& [op, slot] : out_) static_cast<void>(slot.release());
     for (auto& slot : back_) shut(*slot, false);
   }
@@ -130,7 +133,44 @@ class OperationLedger : public lab::OperationSource {
     std::array<unsigned char, 64> before;
     lab::OverlappedEx op;
     std::array<unsigned char, 64> after;
+    // What the operation holds in truth, while it is in flight.
+    struct Away {
+      lab::OpKind kind;
+      WSABUF wsabuf;
+      std::shared_ptr<lab::Connection> connection;
+    };
+    std::optional<Away> away;
   };
+
+  static lab::OpKind other_kind(lab::OpKind kind) { return kind == lab::OpKind::recv ? lab::OpKind::send : lab::OpKind::recv; }
+  static WSABUF other_buffer(const WSABUF& wsabuf) { return {wsabuf.len ^ 1u, nullptr}; }
+
+  void put_away(OVERLAPPED* overlapped) override {
+    std::lock_guard lock(mutex_);
+    const auto found = out_.find(CONTAINING_RECORD(overlapped, lab::OverlappedEx, overlapped));
+    if (found == out_.end() || found->second->away) return;
+    lab::OverlappedEx& op = found->second->op;
+    found->second->away = {op.kind, op.wsabuf, std::move(op.connection)};
+    op.kind = other_kind(op.kind);
+    op.wsabuf = other_buffer(op.wsabuf);
+  }
+  bool bring_back(OVERLAPPED* overlapped) override {
+    std::lock_guard lock(mutex_);
+    const auto found = out_.find(CONTAINING_RECORD(overlapped, lab::OverlappedEx, overlapped));
+    return found == out_.end() || bring_back(*found->second);
+  }
+  static bool bring_back(Slot& slot) {
+    if (!slot.away) return true;
+    lab::OverlappedEx& op = slot.op;
+    const WSABUF wsabuf = other_buffer(slot.away->wsabuf);
+    const bool untouched = op.kind == other_kind(slot.away->kind) && op.wsabuf.len == wsabuf.len &&
+                           op.wsabuf.buf == wsabuf.buf && op.connection == nullptr;
+    op.kind = slot.away->kind;
+    op.wsabuf = slot.away->wsabuf;
+    op.connection = std::move(slot.away->connection);
+    slot.away.reset();
+    return untouched;
+  }
 
   // The operation, which is nobody's from now on. Null when it is not out.
   std::unique_ptr<Slot> take_out(lab::OverlappedEx* op) {
@@ -147,6 +187,7 @@ class OperationLedger : public lab::OperationSource {
     between_ = op;
     std::unique_ptr<Slot> slot = std::move(found->second);
     out_.erase(found);
+    bring_back(*slot);
     return slot;
   }
   void put_back(std::unique_ptr<Slot> slot) {
