@@ -425,8 +425,8 @@ LAB_TEST(Lab04, DisconnectEndsAClientOnce, "N5, N14", "lab04_worker/README.md#st
     check_equal("the number of operations that are out", server.in_use(), before);
   };
   const auto comes = [&] { leaving = server.enter_for_a_moment(); };
-  at_each_instruction({"send_bytes", "disconnect", comes, sends, disconnects("one says so"), has_ended});
   at_each_instruction({"disconnect", "send_bytes", comes, disconnects("one says so"), sends, has_ended});
+  at_each_instruction({"send_bytes", "disconnect", comes, sends, disconnects("one says so"), has_ended});
 
   STEP("20 clients, each disconnected by four threads at once");
   std::vector<Guest> guests;
