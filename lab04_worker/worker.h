@@ -87,7 +87,7 @@ void worker_loop(Server& server);
 std::vector<std::thread> start_workers(Server& server, unsigned count);
 
 // Ends them: one quit packet for each, then joins them all. `workers` is empty afterwards. Workers of another server, at
-// another port, go on.
+// another port, go on. A quit packet that cannot be posted now is posted again: without its packet a worker sleeps on.
 // REQUIRES: every operation has been drained; packets that are still queued are lost.
 // Page: PostQueuedCompletionStatus.
 void stop_workers(Server& server, std::vector<std::thread>& workers);

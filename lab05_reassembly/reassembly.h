@@ -18,8 +18,8 @@ struct Player;
 class PacketSink {
  public:
   virtual ~PacketSink() = default;
-  // One whole packet, its header included: packet.size() == packet[0]. Valid during this call only.
-  // Anything but `none` stops the reassembly.
+  // One whole packet, its header included: packet.size() == packet[0]. Valid during this call only. It may feed the
+  // Reassemblers of other clients meanwhile, or wait for a thread that does. Anything but `none` stops the reassembly.
   virtual ProtocolError on_packet(std::span<const unsigned char> packet) = 0;
 };
 

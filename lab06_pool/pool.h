@@ -41,7 +41,8 @@ struct PoolStats {
 // the system.
 class OperationPool : public OperationSource {
  public:
-  // Makes `blocks` operations; 0 makes one.
+  // Makes `blocks` operations; 0 makes one. Throws std::bad_alloc when there is no memory for them, or std::length_error
+  // when there cannot be so many; nothing is left behind then.
   OperationPool(std::size_t blocks, PoolPolicy policy);
 
   // REQUIRES: in_use() == 0. If not, the pool says on stderr how many are out and does not free them, because the

@@ -148,6 +148,26 @@ struct Packet {
   OverlappedEx* op;
 };
 
+// Gives the same memory to each object, one after the other.
+template <class T>
+struct OnePlace {
+  using value_type = T;
+  OnePlace(char* p, std::size_t s) : place(p), size(s) {}
+  template <class U>
+  OnePlace(const OnePlace<U>& other) : place(other.place), size(other.size) {}
+  T* allocate(std::size_t count) {
+    check("the object has room in its place", count * sizeof(T) <= size);
+    return reinterpret_cast<T*>(place);
+  }
+  void deallocate(T*, std::size_t) {}
+  template <class U>
+  bool operator==(const OnePlace<U>& other) const {
+    return place == other.place;
+  }
+  char* place;
+  std::size_t size;
+};
+
 // A server in the test's own process. It has no accept thread: a guest comes in by enter().
 class TestServer {
  public:
@@ -183,17 +203,22 @@ class TestServer {
   }
   Guest enter_without_receive() {
     Guest guest{TestClient(parts_->listener.port), std::make_shared<lab::Connection>()};
-    guest.connection->socket = parts_->listener.accept();
-    lab::set_no_delay(guest.connection->socket);
-    check("the table takes the client", parts_->clients.insert(guest.connection));
-    const auto socket = reinterpret_cast<HANDLE>(guest.connection->socket.get());
-    const auto key = reinterpret_cast<ULONG_PTR>(static_cast<lab::Client*>(guest.connection.get()));
-    if (::CreateIoCompletionPort(socket, parts_->port.get(), key, 0) == nullptr) {
-      fail("the test's own CreateIoCompletionPort failed with " + std::to_string(::GetLastError()));
-    }
+    enter(guest.connection);
     parts_->connections.push_back(guest.connection);
     return guest;
   }
+  // The next client that connects gets this object, which the server does not keep.
+  void enter(const ConnectionPtr& connection) {
+    connection->socket = parts_->listener.accept();
+    lab::set_no_delay(connection->socket);
+    check("the table takes the client", parts_->clients.insert(connection));
+    const auto socket = reinterpret_cast<HANDLE>(connection->socket.get());
+    const auto key = reinterpret_cast<ULONG_PTR>(static_cast<lab::Client*>(connection.get()));
+    if (::CreateIoCompletionPort(socket, parts_->port.get(), key, 0) == nullptr) {
+      fail("the test's own CreateIoCompletionPort failed with " + std::to_string(::GetLastError()));
+    }
+  }
+  Listener& listener() { return parts_->listener; }
 
   // A client whom nobody will hear of: a socket, and a place in the table.
   ConnectionPtr enter_for_a_moment() {
@@ -213,6 +238,14 @@ class TestServer {
     check("no worker is left in the list", parts_->workers.empty());
     Packet packet{};
     check("no packet is left in the port", !take(packet, 0));
+  }
+
+  void stop_after_the_last_operation() {
+    for (const auto& client : parts_->clients.snapshot()) {
+      lab::disconnect(get(), std::static_pointer_cast<lab::Connection>(client), "the workers are to end");
+    }
+    check_eventually("every operation is released", [&] { return in_use() == 0; });
+    stop();
   }
 
   // For a server without workers: the next completion; it must come.
@@ -286,13 +319,29 @@ class TestServer {
   bool finished_ = false;
 };
 
-// A send of `size` bytes as it is when its completion comes. The test makes up the completion.
-OverlappedEx* made_up_send(TestServer& server, const Guest& guest, std::size_t size) {
+// Operations as they are when their completions come. The test makes up the completions.
+OverlappedEx* made_up_send(TestServer& server, const ConnectionPtr& connection, std::size_t size) {
   OverlappedEx* op = server.operations().acquire(OpKind::send);
-  op->connection = guest.connection;
+  op->connection = connection;
   op->wsabuf.len = static_cast<ULONG>(size);
-  guest.connection->bytes_in_flight += size;
+  connection->bytes_in_flight += size;
   return op;
+}
+OverlappedEx* made_up_send(TestServer& server, const Guest& guest, std::size_t size) {
+  return made_up_send(server, guest.connection, size);
+}
+OverlappedEx* made_up_recv(TestServer& server, const ConnectionPtr& connection) {
+  OverlappedEx* op = server.operations().acquire(OpKind::recv);
+  op->connection = connection;
+  return op;
+}
+
+// A client that comes for this alone: a send completes, it is disconnected, and a receive completes that came before.
+void handle_all_of_a_stranger(TestServer& server) {
+  const ConnectionPtr connection = server.enter_for_a_moment();
+  server.handle({true, 5, made_up_send(server, connection, 5)});
+  lab::disconnect(server.get(), connection, "the test says so");
+  server.handle({true, 5, made_up_recv(server, connection)});
 }
 
 // Its completion, without its bytes ever having gone anywhere: for a worker it is as any other.
@@ -367,6 +416,17 @@ LAB_TEST(Lab04, DisconnectEndsAClientOnce, "N5, N14", "lab04_worker/README.md#st
                          check("the client is not in the table", server.clients().find(leaving->id) == nullptr);
                          check("its connection is closed", !leaving->lock());
                        }});
+
+  STEP("a thread stands still in send_bytes, and another one disconnects the same client; or the other way round");
+  const auto sends = [&] { lab::send_bytes(server.get(), leaving, "bytes", 5); };  // its socket has no other end
+  const auto has_ended = [&, before = server.in_use()] {
+    check_equal("the number of calls of on_disconnect", server.handler().of(leaving).disconnects, 1);
+    check_equal("bytes_in_flight", leaving->bytes_in_flight.load(), 0u);
+    check_equal("the number of operations that are out", server.in_use(), before);
+  };
+  const auto comes = [&] { leaving = server.enter_for_a_moment(); };
+  at_each_instruction({"disconnect", "send_bytes", comes, disconnects("one says so"), sends, has_ended});
+  at_each_instruction({"send_bytes", "disconnect", comes, sends, disconnects("one says so"), has_ended});
 
   STEP("20 clients, each disconnected by four threads at once");
   std::vector<Guest> guests;
@@ -480,6 +540,16 @@ LAB_TEST(Lab04, ReceiveIsHandledThenPostedAgain, "N4, N7, N15", "lab04_worker/RE
     check_equal("the number of operations that are out", server.in_use(), 1u);
     check_equal("the number of operations acquired", server.operations().given(), 1u);
   }
+  STEP("a client has sent more than a buffer holds; each completion is one call of on_recv, and the receive is posted again");
+  const std::string large = pattern(2 * lab::kBufferSize + 100, 9);
+  all += large;
+  guest.client.send(large);
+  while (server.handler().of(guest.connection).received.size() < all.size()) {
+    const Packet packet = server.next();
+    const std::size_t before = server.handler().of(guest.connection).receives;
+    server.handle(packet);
+    check_equal("the number of calls of on_recv for one completion", server.handler().of(guest.connection).receives, before + 1);
+  }
   STEP("another receive is posted by the test, behind the one that should be pending");
   OverlappedEx* own = server.operations().acquire(OpKind::recv);
   own->connection = guest.connection;
@@ -555,6 +625,27 @@ LAB_TEST(Lab04, EveryEndOfAReceiveDisconnectsOnce, "N4, N14", "lab04_worker/READ
     guest.client.send("disconnect me");
     server.handle(server.next());
     ended(guest, 1);
+  }
+  STEP("each client's object lies where that of the last one was");
+  for (int i = 0; i < 3; ++i) {
+    alignas(std::max_align_t) static char place[sizeof(lab::Connection) + 256];
+    TestClient client(server.listener().port);
+    std::weak_ptr<lab::Connection> gone;
+    {
+      const ConnectionPtr connection = std::allocate_shared<lab::Connection>(OnePlace<lab::Connection>{place, sizeof place});
+      gone = connection;
+      server.enter(connection);
+      check("start_recv returns true", lab::start_recv(server.operations(), connection));
+      client.send("hello");
+      server.handle(server.next());
+      check_equal("the number of calls of on_recv", server.handler().of(connection).receives, 1u);
+      client.half_close();
+      server.handle(server.next());
+      check_equal("the number of calls of on_disconnect", server.handler().of(connection).disconnects, 1);
+      check("the client is not in the table", server.clients().find(connection->id) == nullptr);
+      check_equal("the number of operations that are out", server.in_use(), 0u);
+    }
+    check("the client's object has gone", gone.expired());
   }
   {
     STEP("a failed receive with a number of bytes: they are not to be used");
@@ -701,6 +792,35 @@ LAB_TEST(Lab04, HandlerCallsBack, "N14, N18", "lab04_worker/README.md#step-3") {
   for (Guest& guest : pair) guest.connection->bytes_in_flight = 0;
   check("on_disconnect of one client does not wait for that of another one", !at_disconnect->failed);
   server.handler().at_disconnect = nullptr;
+  // One client's call lasts. Many others come and go meanwhile, so a lock that is one of N does not hide.
+  const auto while_one_lasts = [&](const std::string& what, const std::function<void(Guest&)>& begin) {
+    STEP("one client is in " + what + "; 900 others come and go on another thread");
+    Guest lasts = server.enter_without_receive();
+    const auto gate = std::make_shared<Gate>();
+    const auto stay = [gate, held = lasts.connection](const ConnectionPtr& connection) {
+      if (connection == held) gate->pass();
+    };
+    server.handler().reply = [stay](lab::Server&, const ConnectionPtr& connection, const std::string&) {
+      stay(connection);
+      return true;
+    };
+    server.handler().at_sent = [stay](lab::Server&, const ConnectionPtr& connection) { stay(connection); };
+    server.handler().at_disconnect = server.handler().at_sent;
+    Background one(what, [&] { begin(lasts); });
+    check_eventually("the first one is in " + what, [&] { return gate->inside == 1; });
+    Background all("handle_completion for other clients", [&] {
+      for (int i = 0; i < 900; ++i) handle_all_of_a_stranger(server);
+    });
+    const bool ended = eventually([&] { return all.finished(); });
+    gate->open = true;
+    all.finish();
+    one.finish();
+    check("nothing of another client waits for " + what + " of this one", ended);
+  };
+  while_one_lasts("on_recv", [&](Guest& guest) { server.handle({true, 5, made_up_recv(server, guest.connection)}); });
+  while_one_lasts("on_sent", [&](Guest& guest) { server.handle({true, 5, made_up_send(server, guest, 5)}); });
+  while_one_lasts("on_disconnect", [&](Guest& guest) { lab::disconnect(server.get(), guest.connection, "the test says so"); });
+  server.handler().at_sent = server.handler().at_disconnect = nullptr;
   STEP("two workers are in on_recv of two clients; each sends to the other client");
   const auto in_on_recv = std::make_shared<Meeting>();
   Guest left = server.enter();
@@ -722,6 +842,12 @@ LAB_TEST(Lab04, HandlerCallsBack, "N14, N18", "lab04_worker/README.md#step-3") {
 
 LAB_TEST(Lab04, WorkerOutlivesResets, "N14", "lab04_worker/README.md#step-4") {
   TestServer server;
+  server.get().max_bytes_in_flight = 1000 * 1000;
+  const auto gate = std::make_shared<Gate>();
+  server.handler().reply = [gate](lab::Server& s, const ConnectionPtr& connection, const std::string& bytes) {
+    if (bytes == "hold") gate->pass();
+    return lab::send_bytes(s, connection, bytes.data(), bytes.size());
+  };
   server.start(1);
   STEP("one worker; one client stays, others reset their connections");
   Guest stays = server.enter();
@@ -734,6 +860,33 @@ LAB_TEST(Lab04, WorkerOutlivesResets, "N14", "lab04_worker/README.md#step-4") {
     check_echo(stays.client, "still served", 12);
   }
   check_equal("the number of clients in the table", server.clients().size(), 1u);
+  STEP("150 sends and a receive of one client fail, one behind the other; then once more");
+  for (int i = 0; i < 2; ++i) {
+    Guest fails = server.enter();
+    fails.make_slow();
+    for (unsigned k = 0; k < 150; ++k) check("send_bytes returns true", send(server, fails, pattern(lab::kBufferSize, k)));
+    fails.client.abort();
+    check_eventually("the client is disconnected", [&] { return server.is_gone(fails); });
+    check_eventually("its operations are released", [&] { return server.in_use() == 1; });
+    check_echo(stays.client, "still served", 12);
+  }
+  STEP("the worker is busy; behind it wait failed receives, and completions of sends that went well");
+  {
+    stays.client.send("hold");
+    check_eventually("the worker is in on_recv", [&] { return gate->inside == 1; });
+    const auto sent_bytes = [&] { return server.handler().of(stays.connection).sent_bytes; };
+    const std::size_t before = sent_bytes();
+    std::vector<Guest> fail;
+    for (int i = 0; i < 3; ++i) {
+      Guest& fails = fail.emplace_back(server.enter());
+      lab::disconnect(server.get(), fails.connection, "the test says so");
+      post_made_up_send(server, stays, 100);
+    }
+    gate->open = true;
+    check_same_bytes("the echo", stays.client.receive(4), "hold");
+    check_eventually("every completion behind a failed one is handled", [&] { return sent_bytes() == before + 304; });
+    check_eventually("the failed receives are released", [&] { return server.in_use() == 1; });
+  }
   for (const DWORD error : {121u, 1231u, 995u}) {
     STEP("a receive fails with error " + std::to_string(error) + " and a byte count of 5, which means nothing");
     Faults faults;
@@ -780,6 +933,9 @@ LAB_TEST(Lab04, WorkerIgnoresForeignPackets, "N14", "lab04_worker/README.md#step
   gate->open = true;
   check_same_bytes("the echo", guest.client.receive(4), "hold");
   check_eventually("both completions are handled", [&] { return sent_bytes() == 56 + 4 + 1100; });
+  check_echo(guest.client, "after", 5);
+  STEP("300 foreign packets are posted, one behind the other");
+  for (int i = 0; i < 300; ++i) ::PostQueuedCompletionStatus(port, 0, 0x1234, nullptr);
   check_echo(guest.client, "after", 5);
   server.finish();
 }
@@ -839,10 +995,8 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
   check("four clients are handled at the same time", all);
   for (Guest& guest : guests) check_same_bytes("the echo", guest.client.receive(4), "hold");
   for (Guest& guest : guests) check_eventually("the send is told", [&] { return server.handler().of(guest.connection).sent == 1; });
-  STEP("nothing happens for a moment; the four sleep");
-  const auto calls = [] { return count_of(Call::GetQueuedCompletionStatus) + count_of(Call::GetQueuedCompletionStatusEx); };
-  const std::size_t before = calls();
-  check("they do not ask a thousand times", !eventually([&] { return calls() > before + 1000; }, std::chrono::milliseconds(50)));
+  STEP("nothing happens; each of the four sleeps in GetQueuedCompletionStatus or GetQueuedCompletionStatusEx");
+  check_eventually("all four wait in the call, with a time that is not 0", [] { return threads_waiting_for_packets() == 4; });
   STEP("everybody is disconnected; then the four are stopped, while another server's worker goes on");
   TestServer another;
   another.start(1);
@@ -864,6 +1018,17 @@ LAB_TEST(Lab04, WorkersStartAndStop, "N1, N14", "lab04_worker/README.md#step-5")
   check_same_bytes("the echo", early.client.receive(5), "early");
   Guest late = server.enter();
   check_echo(late.client, "late", 4);
+  server.stop_after_the_last_operation();
+  STEP("70 are started: more than WaitForMultipleObjects can wait for");
+  server.start(70);
+  Guest crowded = server.enter();
+  check_echo(crowded.client, "crowded", 7);
+  STEP("they are stopped while the system has no memory for some packets");
+  Faults faults;
+  faults.fail(Call::PostQueuedCompletionStatus, ERROR_NO_SYSTEM_RESOURCES, 3, 2);
+  faults.fail(Call::PostQueuedCompletionStatus, ERROR_NOT_ENOUGH_MEMORY, 1, 60);
+  server.stop_after_the_last_operation();
+  check_equal("the calls that were to fail and were not made", faults.left(), 0u);
   server.finish();
   another.finish();
 }
@@ -1112,9 +1277,9 @@ LAB_TEST(Lab04, CallsThatFailCostOneClient, "N9, N14, N19", "lab04_worker/README
     server.operations().give_only(1000000);
     goes(guest);
   }
-  STEP("GetQueuedCompletionStatus has nothing, three times: WAIT_TIMEOUT, with a null OVERLAPPED");
-  faults.fail(Call::GetQueuedCompletionStatus, WAIT_TIMEOUT, 3);
-  faults.fail(Call::GetQueuedCompletionStatusEx, WAIT_TIMEOUT, 3);
+  STEP("GetQueuedCompletionStatus has nothing, 300 times: WAIT_TIMEOUT, with a null OVERLAPPED");
+  faults.fail(Call::GetQueuedCompletionStatus, WAIT_TIMEOUT, 300);
+  faults.fail(Call::GetQueuedCompletionStatusEx, WAIT_TIMEOUT, 300);
   for (int i = 0; i < 8; ++i) check_served(stays);
   server.finish();
 }

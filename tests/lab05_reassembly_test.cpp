@@ -446,6 +446,20 @@ LAB_TEST(Lab05, BadLengthEndsAtOnce, "N20", kStep1) {
     expect("behind the back of a cut packet", before + length, {before.size() - 10}, good);
     expect("behind the last byte of a cut packet", before + length + Bytes(40, 3), {before.size() - 1}, good);
   }
+  STEP("each receive comes in the same buffer; good packets, then a bad length");
+  for (const unsigned bad : {0u, 1u, 251u, 255u}) {
+    lab::Reassembler reassembler;
+    Collect sink;
+    Background feeding("feed, with a bad length in the same buffer,", [&] {
+      Bytes buffer = packet_of(5);
+      for (int i = 0; i < 6; ++i) check_error("what feed returns", reassembler.feed(buffer, sink), ProtocolError::none);
+      buffer[0] = static_cast<unsigned char>(bad);
+      check_error("what feed returns, with the length " + to_text(bad), reassembler.feed(buffer, sink),
+                  bad < 2 ? ProtocolError::length_below_header : ProtocolError::length_above_maximum);
+    });
+    feeding.finish();
+    check_equal("the number of packets that came out", sink.packets.size(), 6u);
+  }
 }
 
 LAB_TEST(Lab05, SinkErrorStops, "N15", kStep1) {
@@ -526,6 +540,57 @@ LAB_TEST(Lab05, ClientsShareNothing, "N21", kStep1) {
   feed(first, slow, cut, 0, 5);
   feed(first, slow, cut, 5, cut.size());
   check_packets("the first client", slow, {cut});
+  STEP("each piece of a client's stream comes on another thread");
+  for (const std::size_t largest : {1u, 4u, 100u}) {
+    lab::Reassembler wanders;
+    Collect wanders_sink;
+    for (std::size_t begin = 0; begin < streams[0].size(); begin += largest) {
+      std::thread other([&] {
+        feed(wanders, wanders_sink, streams[0], begin, std::min(begin + largest, streams[0].size()));
+      });
+      other.join();
+    }
+    check_packets("the client", wanders_sink, packets[0]);
+  }
+  STEP("a cut packet of one client is with the sink, which feeds a second client's Reassembler");
+  struct Nested : Collect {
+    ProtocolError on_packet(std::span<const unsigned char> packet) override {
+      const Bytes more = packet_of(packet.size(), 2);
+      feed(second, second_sink, more, 0, 5);
+      feed(second, second_sink, more, 5, more.size());
+      return Collect::on_packet(packet);
+    }
+    lab::Reassembler second;
+    Collect second_sink;
+  } nested;
+  lab::Reassembler outer;
+  for (unsigned i = 0; i < 3; ++i) {
+    const Bytes packet = packet_of(30 + i, 10 + i);
+    feed(outer, nested, packet, 0, 7);
+    feed(outer, nested, packet, 7, packet.size());
+  }
+  check_packets("the first client", nested, {packet_of(30, 10), packet_of(31, 11), packet_of(32, 12)});
+  check_packets("the second client", nested.second_sink, {packet_of(30, 2), packet_of(31, 2), packet_of(32, 2)});
+  STEP("a packet of one client is with the sink; meanwhile 500 other clients are fed on another thread");
+  struct Lasting : Collect {
+    ProtocolError on_packet(std::span<const unsigned char> packet) override {
+      others = std::make_unique<Background>("feed for other clients", [] {
+        std::vector<lab::Reassembler> crowd(500);
+        for (lab::Reassembler& one : crowd) {
+          Collect one_sink;
+          one.feed(packet_of(9, 2), one_sink);
+        }
+      });
+      ended = eventually([this] { return others->finished(); });
+      return Collect::on_packet(packet);
+    }
+    std::unique_ptr<Background> others;
+    bool ended = false;
+  } lasting;
+  lab::Reassembler lasts;
+  lasts.feed(packet_of(9, 1), lasting);
+  lasting.others->finish();
+  check("feed of no client waits for the sink of another one", lasting.ended);
   STEP("a client comes in memory that has been in use");
   alignas(lab::Reassembler) unsigned char memory[sizeof(lab::Reassembler)];
   for (const unsigned char used : {0xFF, 0, 3, 200}) {
@@ -818,6 +883,12 @@ LAB_TEST(Lab05, MovePackets, "N15", kStep2) {
   walk(Direction::up, 1, 1, 0);             // against the edge: answered all the same
   walk(Direction::right, 300, 255, 0);
   walk(Direction::down, 300, 255, 255);
+  STEP("it makes 70000 steps more");
+  for (int i = 0; i < 70000; ++i) {
+    const Bytes step = move_packet(i % 2 == 0 ? Direction::left : Direction::right);
+    const ProtocolError error = lab::process_packet(arena.world, seat.player, step);
+    if (error != ProtocolError::none) fail("expected that step " + to_text(i + 1) + " is taken, but it was " + name_of(error));
+  }
   STEP("a thread stands still in process_packet with a move, and another one calls it for a client without a log-in");
   const Bytes move = move_packet(Direction::up);
   const auto stranger = std::make_shared<lab::Player>();
@@ -852,12 +923,12 @@ LAB_TEST(Lab05, OtherTypesAreUnknown, "N15", kStep2) {
 // --- TODO 3: positions as packets ---
 
 LAB_TEST(Lab05, PositionsOnTheWire, "N22", kStep3) {
-  STEP("0 to 320 positions are encoded, with ids up to 65535");
+  STEP("0 to 320 positions are encoded, with ids up to 65535; every third time three in a row have the same id");
   for (std::size_t count = 0; count <= 320; ++count) {
     std::vector<lab::Position> positions;
     Bytes expected;
     for (std::size_t i = 0; i < count; ++i) {
-      const auto id = static_cast<lab::PlayerId>(i * 977 + count * 259);
+      const auto id = static_cast<lab::PlayerId>((count % 3 == 2 ? i / 3 : i) * 977 + count * 259);
       positions.push_back({id, static_cast<std::uint8_t>(i * 5 + 200), static_cast<std::uint8_t>(255 - i)});
       const std::size_t in_packet = std::min<std::size_t>(62, count - i / 62 * 62);
       if (i % 62 == 0) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -45,7 +46,10 @@ struct Watch {
   std::size_t count = 0;
   std::size_t large = 0;            // a `new` of so many bytes or more
   void (*after_large)() = nullptr;  // is followed by this call, once
-  std::size_t fails_after = 0;      // of so many `new` of the size of an operation or more, the last has no memory; 0: none of them
+  std::size_t fails_after = 0;      // of so many `new` of this size or more, the last has no memory; 0: none of them
+  std::size_t fails_from = sizeof(lab::OverlappedEx);
+  std::size_t room = SIZE_MAX;      // so many bytes are left; a `new` of more has no memory
+  bool keeps = false;               // what is deleted is filled with nonsense and not freed, so no later `new` gets it
   std::size_t rubbish = 0;          // so many bytes that mean nothing stand behind each `new` of operations
 
   void took(void* memory, std::size_t size) {
@@ -67,10 +71,15 @@ struct Watch {
   }
 };
 thread_local Watch watch;
+constexpr std::size_t kFilled = 64 * 1024;  // so many bytes of each `new` mean nothing: memory is not zero
 
 void* take(std::size_t size, std::size_t alignment) {
   const std::size_t rubbish = size >= sizeof(lab::OverlappedEx) ? watch.rubbish : 0;
-  if (watch.fails_after > 0 && size >= sizeof(lab::OverlappedEx) && --watch.fails_after == 0) throw std::bad_alloc();
+  if (watch.fails_after > 0 && size >= watch.fails_from && --watch.fails_after == 0) throw std::bad_alloc();
+  if (watch.room != SIZE_MAX) {
+    if (size > watch.room) throw std::bad_alloc();
+    watch.room -= size;
+  }
   size = std::max<std::size_t>(size, 1) + rubbish;
   void* memory = nullptr;
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
@@ -84,14 +93,28 @@ void* take(std::size_t size, std::size_t alignment) {
   }
   if (memory == nullptr) throw std::bad_alloc();
   size -= rubbish;
+  std::memset(memory, 0xA7, std::min(size, kFilled));
   std::memset(static_cast<char*>(memory) + size, 0xE5, rubbish);
   if (watch.on) watch.took(memory, size);
   if (watch.after_large != nullptr && size >= watch.large) std::exchange(watch.after_large, nullptr)();
   return memory;
 }
 
+// What was not freed while `keeps` was on; a leak checker finds it here.
+void* kept[256];
+std::size_t kept_count = 0;
+bool keep(void* memory) {
+  std::size_t last = watch.count;  // the last `new` that gave this memory
+  while (last > 0 && watch.allocations[last - 1].begin != memory) --last;
+  if (last == 0 || kept_count == std::size(kept)) return false;
+  std::memset(memory, 0xD5, watch.allocations[last - 1].size);
+  kept[kept_count++] = memory;
+  return true;
+}
+
 void give_back(void* memory) {
   if (watch.on) watch.gave_back(memory);
+  if (watch.keeps && keep(memory)) return;
   std::free(memory);
 }
 
@@ -149,6 +172,27 @@ std::vector<OverlappedEx*> acquire_all(OperationPool& pool, std::size_t count) {
 
 void release_all(OperationPool& pool, const std::vector<OverlappedEx*>& ops) {
   for (OverlappedEx* op : ops) check("release takes back what is out", pool.release(op));
+}
+
+// The pool has no memory for the nth `new` of its constructor. False: it did not call so many.
+bool make_without_memory(std::size_t nth) {
+  watch.count = 0;
+  watch.on = true;
+  watch.fails_from = 1;
+  watch.fails_after = nth;
+  bool thrown = false;
+  try {
+    const OperationPool pool(4, PoolPolicy::growing);
+  } catch (const std::bad_alloc&) {
+    thrown = true;
+  }
+  watch.on = false;
+  watch.fails_from = sizeof(OverlappedEx);
+  const bool failed = std::exchange(watch.fails_after, 0) == 0;
+  if (!failed) return false;
+  check("the constructor throws std::bad_alloc when there is no memory", thrown);
+  for (std::size_t i = 0; i < watch.count; ++i) check("nothing is left behind then", watch.allocations[i].freed);
+  return true;
 }
 
 void check_distinct(std::vector<OverlappedEx*> ops) {
@@ -251,6 +295,21 @@ LAB_TEST(Lab06, OperationsAreWholeAndApart, "N11", kStep2) {
     release_all(none, acquire_all(none, 1));
     check_equal("its capacity", none.stats().capacity, 1);
   }
+  STEP("a pool is made, and the system has no memory for one part of it");
+  for (std::size_t nth = 1; nth < 100 && make_without_memory(nth); ++nth) {
+  }
+  for (const std::size_t blocks : {SIZE_MAX, SIZE_MAX / 2 + 1, SIZE_MAX / 8 + 1, (std::size_t{1} << 32) + 1}) {
+    STEP("a pool of " + to_text(blocks) + " operations cannot be made");
+    watch.room = 64 * 1024 * 1024;
+    std::size_t capacity = 0;
+    try {
+      capacity = OperationPool(blocks, PoolPolicy::bounded).stats().capacity;
+    } catch (const std::bad_alloc&) {
+    } catch (const std::length_error&) {
+    }
+    watch.room = SIZE_MAX;
+    check_equal("the capacity of a pool that cannot be made: the constructor throws", capacity, 0);
+  }
 }
 
 // --- TODO 3: acquire ---
@@ -298,9 +357,10 @@ LAB_TEST(Lab06, ABoundedPoolRunsOut, "N10", kStep3) {
 namespace {
 
 // The system has no memory for the nth `new` of operations in this growth. False: there were not so many.
-bool grow_without_memory(std::size_t nth) {
+bool grow_without_memory(std::size_t nth, std::size_t from) {
   OperationPool pool(4, PoolPolicy::growing);
   auto ops = acquire_all(pool, 4);
+  watch.fails_from = from;
   watch.fails_after = nth;
   OverlappedEx* grown = nullptr;
   try {
@@ -308,8 +368,14 @@ bool grow_without_memory(std::size_t nth) {
   } catch (const std::bad_alloc&) {
   }
   const bool failed = std::exchange(watch.fails_after, 0) == 0;
+  watch.fails_from = sizeof(OverlappedEx);
   if (grown != nullptr) ops.push_back(grown);
   lab::PoolStats stats = pool.stats();
+  if (failed && grown == nullptr) check_equal("the capacity: nothing was made", stats.capacity, 4);
+  constexpr std::size_t kStep = alignof(OverlappedEx), kEnd = 8 * (sizeof(OverlappedEx) + 256);
+  for (std::uintptr_t at = 0; at < kEnd; at += kStep) {  // what was not made has no address, not even one near 0
+    check("release refuses an address where no memory is", !pool.release(reinterpret_cast<OverlappedEx*>(at)));
+  }
   check_equal("in_use", stats.in_use, ops.size());
   check_equal("high_water", stats.high_water, ops.size());
   check_equal("acquired", stats.acquired, ops.size());
@@ -377,7 +443,17 @@ LAB_TEST(Lab06, AGrowingPoolGrows, "N10", kStep3) {
   check_equal("the capacity", pool.stats().capacity, capacity);
   release_all(pool, ops);
   STEP("all are out, and the system has no memory when the pool grows; later it has some");
-  for (std::size_t nth = 1; nth < 10 && grow_without_memory(nth); ++nth) {
+  for (std::size_t nth = 1; nth < 10 && grow_without_memory(nth, sizeof(OverlappedEx)); ++nth) {
+  }
+  for (std::size_t nth = 1; nth < 30 && grow_without_memory(nth, 1); ++nth) {
+  }
+  STEP("a pool of one grows 13 times");
+  {
+    OperationPool small(1, PoolPolicy::growing);
+    const auto all = acquire_all(small, 4097);
+    check_distinct(all);
+    check_equal("the capacity of a pool that had one", small.stats().capacity, 8192);
+    release_all(small, all);
   }
   STEP("a large pool has to grow");
   OperationPool large(4096, PoolPolicy::growing);
@@ -781,6 +857,26 @@ LAB_TEST(Lab06, ForeignOperationsAreRefused, "N10", kStep4) {
   refuse("another operation of the other pool", next_of_other);
   next_of_other->connection = nullptr;
   check("the other pool takes it", other.release(next_of_other));
+  STEP("a pool goes, and another one comes at its address; the operations are elsewhere");
+  {
+    watch.count = 0;
+    watch.on = watch.keeps = true;
+    std::optional<OperationPool> place;
+    std::vector<OverlappedEx*> old;
+    for (int round = 0; round < 3; ++round) {
+      place.emplace(4, PoolPolicy::bounded);
+      const auto ops = acquire_all(*place, 4);
+      release_all(*place, ops);
+      for (OverlappedEx* op : old) {
+        if (std::find(ops.begin(), ops.end(), op) == ops.end()) check("release refuses those of the old pool", !place->release(op));
+      }
+      check_distinct(acquire_all(*place, 4));
+      release_all(*place, ops);
+      old.insert(old.end(), ops.begin(), ops.end());
+    }
+    place.reset();
+    watch.on = watch.keeps = false;
+  }
   STEP("the other pool takes its own, and gives what it should");
   of_other->connection = nullptr;
   check_equal("in_use() of the other pool", other.in_use(), 1);
@@ -1190,6 +1286,19 @@ LAB_TEST(Lab06, FiguresOfOneThread, "N10", kStep5) {
   check("they are 3, 0, 2, 2, 0, 0", stats.capacity == 3 && stats.in_use == 0 && stats.high_water == 2 &&
                                          stats.acquired == 2 && stats.exhausted == 0 && stats.bad_releases == 0);
   expect(0, 10, 13, 1, 2);
+  STEP("70000 times one is acquired, a second one is refused, and the first one is released twice");
+  OperationPool busy(1, PoolPolicy::bounded);
+  for (int i = 0; i < 70000; ++i) {
+    OverlappedEx* const op = busy.acquire(OpKind::send);
+    if (op == nullptr || busy.acquire(OpKind::recv) != nullptr || !busy.release(op) || busy.release(op)) {
+      fail("expected that acquire and release of a pool of one do as before, but in round " + to_text(i + 1) + " they did not");
+    }
+  }
+  const lab::PoolStats many = busy.stats();
+  check_equal("capacity", many.capacity, 1);
+  check_equal("acquired", many.acquired, 70000);
+  check_equal("exhausted", many.exhausted, 70000);
+  check_equal("bad_releases", many.bad_releases, 70000);
   STEP("a thread stands still while it uses the pool, and another one asks for the figures; or the other way round");
   TwoAtThePool(4, PoolPolicy::bounded, 2).look_at_figures();
 }
@@ -1382,11 +1491,12 @@ class WatchedPool : public lab::OperationSource {
   OperationPool pool;
 
  private:
-  // Calls the pool, and counts the calls of `new`. A thread's first calls do not count: they may set up something, and
-  // a growing pool makes operations.
+  // Calls the pool, and counts the calls of `new`. A thread's first calls of this pool do not count: they may set up
+  // something, and a growing pool makes operations.
   template <class Body>
   std::invoke_result_t<Body> counted(Body body) {
-    static thread_local unsigned calls = 0;
+    static thread_local unsigned calls = 0, of = 0;
+    if (std::exchange(of, number_) != number_) calls = 0;
     if (policy_ == PoolPolicy::growing || ++calls < 16) return body();
     const std::uint64_t before = watch.news;
     watch.on = true;
@@ -1434,6 +1544,8 @@ class WatchedPool : public lab::OperationSource {
   std::size_t nulls_ = 0;
   unsigned inside_ = 0;         // calls of the pool that have begun and not ended
   std::uint64_t calls_ = 0;
+  static inline std::atomic<unsigned> pools_{0};
+  const unsigned number_ = ++pools_;
   std::uint64_t counted_ = 0;
   std::uint64_t news_ = 0;
   std::string wrong_;  // the first thing that was wrong

@@ -82,7 +82,9 @@ void worker_loop(Server& server) {
       handle_completion(server, operation_from(overlapped), ok, entries[i].dwNumberOfBytesTransferred);
     }
     if (quits == 0) continue;
-    while (--quits > 0) ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (--quits > 0) {
+      while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+    }
     return;
   }
 }
@@ -95,7 +97,7 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   for (std::size_t i = 0; i < workers.size(); ++i) {
-    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
   }
   for (std::thread& worker : workers) worker.join();
   workers.clear();

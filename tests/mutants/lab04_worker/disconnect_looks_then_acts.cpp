@@ -120,7 +120,7 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   // every worker needs its own quit packet
   for (std::size_t i = 0; i < workers.size(); i++) {
-    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
   }
   for (std::size_t i = 0; i < workers.size(); i++) {
     workers[i].join();

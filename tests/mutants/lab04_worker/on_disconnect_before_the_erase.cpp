@@ -130,7 +130,7 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   std::for_each(workers.begin(), workers.end(), [&](const std::thread&) {
-    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
   });
   std::for_each(workers.begin(), workers.end(), [](std::thread& worker) { worker.join(); });
   workers.clear();

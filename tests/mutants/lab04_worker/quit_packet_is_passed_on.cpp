@@ -86,7 +86,7 @@ void worker_loop(Server& server)
 			if (ok && key != kQuitKey)
 				continue;
 			if (ok) /* tell the next one */
-				PostQueuedCompletionStatus(server.port, 0, kQuitKey, NULL);
+				while (!PostQueuedCompletionStatus(server.port, 0, kQuitKey, NULL)) std::this_thread::yield();
 			return;
 		}
 		handle_completion(server, operation_from(ov), ok != FALSE, n);
@@ -113,7 +113,7 @@ void stop_workers(Server& server, std::vector<std::thread>& workers)
 	size_t i, n = workers.size();
 
 	if (n > 0)
-		PostQueuedCompletionStatus(server.port, 0, kQuitKey, NULL);
+		while (!PostQueuedCompletionStatus(server.port, 0, kQuitKey, NULL)) std::this_thread::yield();
 	for (i = 0; i < n; i++)
 		workers[i].join();
 	workers.clear();

@@ -116,7 +116,9 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 }
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
-  for (std::thread& worker [[maybe_unused]] : workers) ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+  for (std::thread& worker [[maybe_unused]] : workers) {
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+  }
   for (std::thread& worker : workers) worker.join();
   workers.clear();
 }

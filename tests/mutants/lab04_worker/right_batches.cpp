@@ -75,7 +75,9 @@ void worker_loop(Server& server) {
       handle_completion(server, operation_from(overlapped), ok, entries[i].dwNumberOfBytesTransferred);
     }
     if (quits == 0) continue;
-    while (--quits > 0) ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);  // the others want theirs
+    while (--quits > 0) {  // the others want theirs
+      while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+    }
     return;
   }
 }
@@ -89,7 +91,9 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   auto ending = std::exchange(workers, {});
-  for (std::size_t i = 0; i < ending.size(); ++i) ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+  for (std::size_t i = 0; i < ending.size(); ++i) {
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+  }
   for (auto& worker : ending) worker.join();
 }
 

@@ -125,7 +125,7 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   for (const auto& worker : workers) {
     static_cast<void>(worker);
-    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
   }
   while (!workers.empty()) {
     workers.back().join();

@@ -101,7 +101,7 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   for (auto left = workers.size(); left != 0; --left) {
-    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
   }
   for (auto worker = workers.rbegin(); worker != workers.rend(); ++worker) worker->join();
   workers.clear();

@@ -73,7 +73,9 @@ void stop_workers(Server& server, std::vector<std::thread>& workers) {
   {
     std::vector<std::jthread> helpers;
     for (std::size_t i = 0; i < workers.size(); ++i) {
-      helpers.emplace_back([port = server.port] { ::PostQueuedCompletionStatus(port, 0, kQuitKey, nullptr); });
+      helpers.emplace_back([port = server.port] {
+        while (!::PostQueuedCompletionStatus(port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+      });
     }
   }
   for (std::thread& worker : workers) worker.join();

@@ -89,7 +89,9 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   std::size_t to_post = workers.size();
-  while (to_post-- > 0) ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+  while (to_post-- > 0) {
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+  }
   while (!workers.empty()) {
     if (workers.back().joinable()) workers.back().join();
     workers.pop_back();

@@ -114,7 +114,7 @@ void stop_workers(Server& server, std::vector<std::thread>& workers) {
   // one quit packet for each worker; it does not matter who takes which one
   std::size_t number = workers.size();
   while (number > 0) {
-    ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
     number--;
   }
   while (workers.empty() == false) {

@@ -76,7 +76,9 @@ std::vector<std::thread> start_workers(Server& server, unsigned count) {
 
 void stop_workers(Server& server, std::vector<std::thread>& workers) {
   auto ending = std::exchange(workers, {});
-  for (std::size_t i = 0; i < ending.size(); ++i) ::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr);
+  for (std::size_t i = 0; i < ending.size(); ++i) {
+    while (!::PostQueuedCompletionStatus(server.port, 0, kQuitKey, nullptr)) std::this_thread::yield();
+  }
   for (auto& worker : ending) worker.join();
 }
 

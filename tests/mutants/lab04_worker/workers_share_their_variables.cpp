@@ -111,7 +111,7 @@ void stop_workers(Server& server, std::vector<std::thread>& workers)
 	size_t i, n = workers.size();
 
 	for (i = 0; i < n; i++)
-		PostQueuedCompletionStatus(server.port, 0, kQuitKey, NULL);
+		while (!PostQueuedCompletionStatus(server.port, 0, kQuitKey, NULL)) std::this_thread::yield();
 	for (i = 0; i < n; i++)
 		workers[i].join();
 	workers.clear();

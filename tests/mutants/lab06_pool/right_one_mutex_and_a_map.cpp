@@ -24,12 +24,18 @@ struct OperationPool::State {
     for (std::size_t i = 0; i < howMany; i++) {
       newOps.push_back(std::unique_ptr<OverlappedEx>(new OverlappedEx));
     }
+    std::unordered_map<OverlappedEx*, bool> newOnesAreOut;
+    for (std::size_t i = 0; i < howMany; i++) {
+      newOnesAreOut[newOps[i].get()] = false;
+    }
     std::lock_guard<std::mutex> guard(poolMutex);
     allOps.reserve(allOps.size() + howMany);
     freeOps.reserve(allOps.size() + howMany);
+    isOut.reserve(allOps.size() + howMany);
+    // from here on nothing needs memory, so nothing is half done
+    isOut.merge(newOnesAreOut);
     for (std::size_t i = 0; i < howMany; i++) {
       freeOps.push_back(newOps[i].get());
-      isOut[newOps[i].get()] = false;
       allOps.push_back(std::move(newOps[i]));
     }
     stats.capacity += howMany;

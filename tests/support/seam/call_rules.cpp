@@ -105,6 +105,41 @@ CallRules& call_rules() {
   return *one;
 }
 
+namespace {
+
+struct Owners {
+  std::mutex mutex;  // protects what follows
+  std::vector<OperationOwner*> all;
+};
+Owners& owners() {
+  static Owners* const one = new Owners;  // never destroyed, as above
+  return *one;
+}
+
+}  // namespace
+
+void begin_ownership(OperationOwner& owner) {
+  std::lock_guard lock(owners().mutex);
+  owners().all.push_back(&owner);
+}
+
+void end_ownership(OperationOwner& owner) {
+  std::lock_guard lock(owners().mutex);
+  std::erase(owners().all, &owner);
+}
+
+void put_away(OVERLAPPED* overlapped) {
+  std::lock_guard lock(owners().mutex);
+  for (OperationOwner* owner : owners().all) owner->put_away(overlapped);
+}
+
+bool bring_back(OVERLAPPED* overlapped) {
+  std::lock_guard lock(owners().mutex);
+  bool untouched = true;
+  for (OperationOwner* owner : owners().all) untouched = owner->bring_back(overlapped) && untouched;
+  return untouched;
+}
+
 void CallRules::begin() {
   std::lock_guard lock(mutex_);
   active_ = true;
@@ -356,7 +391,7 @@ void CallRules::out_of_port(OVERLAPPED* overlapped, DWORD bytes) {
   found->second.bytes_out_of_port = bytes;
 }
 
-bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
+bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes, bool untouched) {
   std::lock_guard lock(mutex_);
   const auto found = in_flight_.find(overlapped);
   if (found == in_flight_.end()) {  // posted by PostQueuedCompletionStatus, or by the harness
@@ -365,6 +400,11 @@ bool CallRules::completed(OVERLAPPED* overlapped, bool ok, DWORD bytes) {
   }
   const PostedOperation& op = found->second;
   const DWORD stamp = stamp_of(op.number);
+  if (!untouched) {
+    broke_locked("not_changed", "N13", "a member of the " + describe(op) +
+                                           " was written to while it was in flight. From posting to completion the whole "
+                                           "operation belongs to the system.");
+  }
   if (overlapped->Offset != stamp || overlapped->OffsetHigh != stamp || overlapped->hEvent != nullptr) {
     broke_locked("not_changed", "N13", "the OVERLAPPED of the " + describe(op) +
                                            " was written to, or freed, while it was in flight. From posting to completion "

@@ -61,6 +61,16 @@ struct PeerState {
   bool ended = false;
 };
 
+// Owns operations, and so knows what stands beside an OVERLAPPED: operation_ledger.h. While an operation is in flight its
+// other members hold values that are valid and wrong: what reads them then goes wrong on every run.
+// Threads: any. The functions are called out of sight (seam.h) and without a lock of the rules.
+class OperationOwner {
+ public:
+  virtual ~OperationOwner() = default;
+  virtual void put_away(OVERLAPPED* overlapped) = 0;    // it is about to be posted; nothing happens to one of another owner
+  virtual bool bring_back(OVERLAPPED* overlapped) = 0;  // its completion is here; false: its members were written to
+};
+
 class CallRules {
  public:
   void begin();
@@ -86,7 +96,8 @@ class CallRules {
                   const void* stack_end);
   void posted(const Posting& posting, OVERLAPPED* overlapped, bool failed);
   void out_of_port(OVERLAPPED* overlapped, DWORD bytes);  // the conductor has its packet, and hands it over later
-  bool completed(OVERLAPPED* overlapped, bool ok, DWORD bytes);  // true: it was a send; null: a posted packet
+  // True: it was a send; null: a posted packet. `untouched`: its owner says so.
+  bool completed(OVERLAPPED* overlapped, bool ok, DWORD bytes, bool untouched = true);
   void releasing(const OVERLAPPED* overlapped);
 
   // Whether something must come soon: a completion, because its bytes were sent, the connection has ended, or it is a send;
@@ -162,5 +173,11 @@ class CallRules {
 };
 
 CallRules& call_rules();
+
+// Between these two, operations are put away and brought back by `owner`, too.
+void begin_ownership(OperationOwner& owner);
+void end_ownership(OperationOwner& owner);
+void put_away(OVERLAPPED* overlapped);
+bool bring_back(OVERLAPPED* overlapped);
 
 }  // namespace test

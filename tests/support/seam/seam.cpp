@@ -275,6 +275,7 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
       while (some.size() > 1 && some.back().len == 0) some.pop_back();
     }
   }
+  note([&] { put_away(overlapped); });
   before_completion(overlapped);
   const int result = [&] {
     const Unwatched system;
@@ -282,7 +283,10 @@ int post(Call call, SOCKET s, LPWSABUF buffers, DWORD count, LPWSAOVERLAPPED ove
   }();
   visit.outcome.failed = !was_posted(result);
   visit.outcome.pending = result != 0 && !visit.outcome.failed;
-  note([&] { call_rules().posted(posting, overlapped, visit.outcome.failed); });
+  note([&] {
+    if (visit.outcome.failed) bring_back(overlapped);
+    call_rules().posted(posting, overlapped, visit.outcome.failed);
+  });
   return result;
 }
 
@@ -315,12 +319,31 @@ int WINAPI seen_WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD bytes, 
   return tell_bytes(result, moved, bytes);
 }
 
+std::atomic<std::size_t> waiting_for_packets{0};
+
+// Counts a thread while it waits in the port.
+class Wait {
+ public:
+  explicit Wait(DWORD milliseconds) : counts_(milliseconds > 0) {
+    if (counts_) waiting_for_packets.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Wait() {
+    if (counts_) waiting_for_packets.fetch_sub(1, std::memory_order_relaxed);
+  }
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+
+ private:
+  const bool counts_;
+};
+
 // A packet reaches the code under test.
 void hand_over(OVERLAPPED* overlapped, bool ok, DWORD& bytes) {
   bool is_send = false;
   {
     const OutOfSight hidden;
-    is_send = call_rules().completed(overlapped, ok, bytes);
+    const bool untouched = overlapped == nullptr || bring_back(overlapped);
+    is_send = call_rules().completed(overlapped, ok, bytes, untouched);
   }
   if (overlapped == nullptr) {
     after_completion(&posted_packets);
@@ -356,6 +379,7 @@ BOOL WINAPI seen_GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PT
     }
   } else {
     const Unwatched system;
+    const Wait waiting(milliseconds);
     packet.ok = real(port, bytes, key, overlapped, milliseconds) != FALSE;
     packet.error = packet.ok ? 0 : ::GetLastError();
     packet.entry.lpOverlapped = *overlapped;
@@ -393,6 +417,7 @@ BOOL WINAPI seen_GetQueuedCompletionStatusEx(HANDLE port, LPOVERLAPPED_ENTRY ent
   }
   if (!conducted) {
     const Unwatched system;
+    const Wait waiting(milliseconds);
     error = real(port, entries, count, removed, milliseconds, alertable) ? 0 : ::GetLastError();
   }
   visit.outcome.failed = error != 0;
@@ -519,6 +544,7 @@ int backlog_of_last_listener() { return last_backlog; }
 
 std::size_t count_of(Call call) { return call_rules().count_of(call, nullptr); }
 std::size_t count_of(Call call, SOCKET socket) { return call_rules().count_of(call, &socket); }
+std::size_t threads_waiting_for_packets() { return waiting_for_packets.load(std::memory_order_relaxed); }
 std::vector<std::string> calls_on(SOCKET socket) { return call_rules().calls_on(socket); }
 
 void begin_thread() {

@@ -99,6 +99,10 @@ int backlog_of_last_listener();
 std::size_t count_of(Call call);
 std::size_t count_of(Call call, SOCKET socket);
 
+// How many threads of the code under test are in GetQueuedCompletionStatus or GetQueuedCompletionStatusEx now, with a time
+// that is not 0. A worker that only looks, and looks again, is never one of them.
+std::size_t threads_waiting_for_packets();
+
 // The calls in their order: "CreateIoCompletionPort", "WSARecv". For this socket.
 std::vector<std::string> calls_on(SOCKET socket);
 

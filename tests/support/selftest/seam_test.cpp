@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "call_rules.h"
 #include "net.h"
 #include "seam.h"
 #include "story.h"
@@ -255,6 +256,53 @@ TEST_F(SeamWithPort, NotReused) {
   close();
   take();
   take();
+}
+
+TEST_F(SeamWithPort, AnOwnerHidesWhatIsInFlight) {
+  struct Owner : OperationOwner {
+    void put_away(OVERLAPPED* overlapped) override { away = overlapped; }
+    bool bring_back(OVERLAPPED* overlapped) override {
+      EXPECT_EQ(std::exchange(away, nullptr), overlapped);
+      return untouched;
+    }
+    OVERLAPPED* away = nullptr;
+    bool untouched = true;
+  } owner;
+  begin_ownership(owner);
+  {
+    Faults faults;
+    faults.fail(Call::WSARecv, WSAENOBUFS);
+    EXPECT_FALSE(receive(ops_[0]));  // a call that is not made puts nothing away
+  }
+  ASSERT_TRUE(receive(ops_[0]));
+  EXPECT_EQ(owner.away, &ops_[0].overlapped);
+  peer_->send("x");
+  take();
+  EXPECT_EQ(owner.away, nullptr);
+  EXPECT_EQ(broken_rule(), "");
+  ASSERT_TRUE(send(ops_[1]));
+  EXPECT_EQ(owner.away, &ops_[1].overlapped);
+  owner.untouched = false;
+  take();
+  expect_broken("not_changed");
+  close();
+  owner.untouched = true;
+  ops_[2].overlapped = {};
+  EXPECT_FALSE(receive(ops_[2]));
+  EXPECT_EQ(owner.away, nullptr);  // the call failed, so nothing is in flight
+  end_ownership(owner);
+}
+
+TEST_F(SeamWithPort, ThreadsThatWaitForAPacketAreCounted) {
+  EXPECT_EQ(threads_waiting_for_packets(), 0u);
+  take(nullptr, 0);
+  EXPECT_EQ(threads_waiting_for_packets(), 0u);
+  Background waits("a worker", [&] { take(nullptr, INFINITE); });
+  EXPECT_TRUE(eventually([] { return threads_waiting_for_packets() == 1; }));
+  ::PostQueuedCompletionStatus(port_, 0, 0, nullptr);
+  waits.finish();
+  EXPECT_EQ(threads_waiting_for_packets(), 0u);
+  close();
 }
 
 TEST_F(SeamWithPort, NotChanged) {
