@@ -521,6 +521,26 @@ LAB_TEST(Lab05, ClientsShareNothing, "N21", kStep1) {
   check_equal("what waits of a new client", fresh.waiting(), 0);
   check_error("its first packet", feed(fresh, sink, streams[0], 0, streams[0].size()), ProtocolError::none);
   check_packets("the new client", sink, packets[0]);
+  STEP("a packet of one client is with the sink; meanwhile 500 other clients are fed on another thread");
+  struct Lasting : Collect {
+    ProtocolError on_packet(std::span<const unsigned char> packet) override {
+      others = std::make_unique<Background>("feed for other clients", [] {
+        std::vector<lab::Reassembler> crowd(500);
+        for (lab::Reassembler& one : crowd) {
+          Collect one_sink;
+          one.feed(packet_of(9, 2), one_sink);
+        }
+      });
+      ended = eventually([this] { return others->finished(); });
+      return Collect::on_packet(packet);
+    }
+    std::unique_ptr<Background> others;
+    bool ended = false;
+  } lasting;
+  lab::Reassembler lasts;
+  lasts.feed(packet_of(9, 1), lasting);
+  lasting.others->finish();
+  check("feed of no client waits for the sink of another one", lasting.ended);
   STEP("a cut packet of one client is with the sink; meanwhile another thread puts one of a second client together");
   struct Slow : Collect {
     ProtocolError on_packet(std::span<const unsigned char> packet) override {
@@ -571,26 +591,6 @@ LAB_TEST(Lab05, ClientsShareNothing, "N21", kStep1) {
   }
   check_packets("the first client", nested, {packet_of(30, 10), packet_of(31, 11), packet_of(32, 12)});
   check_packets("the second client", nested.second_sink, {packet_of(30, 2), packet_of(31, 2), packet_of(32, 2)});
-  STEP("a packet of one client is with the sink; meanwhile 500 other clients are fed on another thread");
-  struct Lasting : Collect {
-    ProtocolError on_packet(std::span<const unsigned char> packet) override {
-      others = std::make_unique<Background>("feed for other clients", [] {
-        std::vector<lab::Reassembler> crowd(500);
-        for (lab::Reassembler& one : crowd) {
-          Collect one_sink;
-          one.feed(packet_of(9, 2), one_sink);
-        }
-      });
-      ended = eventually([this] { return others->finished(); });
-      return Collect::on_packet(packet);
-    }
-    std::unique_ptr<Background> others;
-    bool ended = false;
-  } lasting;
-  lab::Reassembler lasts;
-  lasts.feed(packet_of(9, 1), lasting);
-  lasting.others->finish();
-  check("feed of no client waits for the sink of another one", lasting.ended);
   STEP("a client comes in memory that has been in use");
   alignas(lab::Reassembler) unsigned char memory[sizeof(lab::Reassembler)];
   for (const unsigned char used : {0xFF, 0, 3, 200}) {
