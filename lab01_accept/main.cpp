@@ -1,4 +1,4 @@
-// Given: the program of lab 01. It accepts clients and prints a line for each.
+// Given: the program of lab 1. It accepts clients and prints a line for each.
 //
 // Threads: main waits for Ctrl+C; the accept thread runs your accept_loop.
 #include <cstdio>

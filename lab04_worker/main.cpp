@@ -1,4 +1,4 @@
-// Given: the program of lab 04. The echo server over worker threads.
+// Given: the program of lab 4. The echo server over worker threads.
 //
 // Threads: main waits for Ctrl+C; the accept thread accepts and registers; each worker thread runs your worker_loop.
 #include "echo_handler.h"

@@ -1,6 +1,6 @@
-// Given: the program of lab 06. The game server of lab 05 on the pool.
+// Given: the program of lab 6. The game server of lab 5 on the pool.
 //
-// Threads: as in lab 05. The pool says itself what protects it.
+// Threads: as in lab 5. The pool is thread-safe.
 #include <atomic>
 #include <cstdio>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kWarmUp = 1000;  // packets
 
-// The game, and an eye on `new`: no worker thread should call it once the server has warmed up (N10).
+// The game; it also counts `new`, which no worker thread should call once the server has warmed up (N10).
 class CountedGame : public lab::GameHandler {
  public:
   using GameHandler::GameHandler;
