@@ -23,7 +23,7 @@ class PrintClients : public lab::AcceptEvents {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 01: accepts clients and keeps them in a table. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 1: accepts clients and keeps them in a table. Ctrl+C ends it."};
   lab::ServerOptions options;
   lab::add_server_options(command_line, options);
 

@@ -66,7 +66,7 @@ void print_completions(HANDLE port, lab::ClientTable& clients) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 02: registers each client with a completion port and prints the key and the bytes of each "
+  lab::CommandLine command_line{"Lab 2: registers each client with a completion port and prints the key and the bytes of each "
                "completion. Ctrl+C ends it."};
   lab::ServerOptions options;
   lab::add_server_options(command_line, options);

@@ -95,7 +95,7 @@ struct QuitPacket {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 03: an echo server with one loop. Every operation carries its own kind and buffer. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 3: an echo server with one loop. Every operation carries its own kind and buffer. Ctrl+C ends it."};
   lab::ServerOptions options;
   lab::add_server_options(command_line, options);
 

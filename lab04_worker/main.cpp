@@ -5,7 +5,7 @@
 #include "run_server.h"
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 04: an echo server over worker threads. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 4: an echo server over worker threads. Ctrl+C ends it."};
   lab::WorkerOptions options;
   lab::add_worker_options(command_line, options);
 

@@ -5,7 +5,7 @@
 #include "game_options.h"
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 05: the game server. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 5: the game server. Ctrl+C ends it."};
   lab::GameOptions options;
   lab::add_game_options(command_line, options);
 

@@ -50,7 +50,7 @@ void print_pool(const lab::PoolStats& stats) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 06: the game server on a shared pool of operations. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 6: the game server on a shared pool of operations. Ctrl+C ends it."};
   lab::GameOptions options;
   lab::add_game_options(command_line, options);
   std::size_t blocks = 4096;
