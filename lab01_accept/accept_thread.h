@@ -1,4 +1,4 @@
-// Given: runs accept_loop on a thread of its own, and ends it.
+// Given: runs accept_loop on its own thread, and ends it.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ class AcceptThread {
           try {
             accept_loop(listener_, stopping_, clients, events);
           } catch (...) {
-            StopRequest::ask();  // a server that cannot accept ends, and stop() says why
+            StopRequest::ask();  // a server that cannot accept ends, and stop() throws the reason
             throw;
           }
         })) {}
@@ -39,7 +39,7 @@ class AcceptThread {
 
   UniqueSocket listener_;             // atomic inside: the loop reads it while stop() closes it
   std::atomic<bool> stopping_{false};
-  std::future<void> done_;            // last member: it starts when the others stand, and is waited for first
+  std::future<void> done_;            // last member: starts after the others are constructed, and is waited for first
 };
 
 }  // namespace lab

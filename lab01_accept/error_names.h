@@ -9,7 +9,7 @@
 
 namespace lab {
 
-// Returns "WSAEADDRINUSE", or a null pointer for a code that is not one of those that these labs meet.
+// Returns "WSAEADDRINUSE", or a null pointer if these labs do not use the code.
 inline const char* error_name(int code) {
   switch (code) {
     case WSAEINTR: return "WSAEINTR";
@@ -47,13 +47,13 @@ inline const char* error_name(int code) {
   }
 }
 
-// "WSAEADDRINUSE (10048)", or "10048" if the code has no name here.
+// Returns "WSAEADDRINUSE (10048)", or "10048" if the code has no name here.
 inline std::string error_text(int code) {
   const char* const name = error_name(code);
   return name == nullptr ? std::to_string(code) : std::string(name) + " (" + std::to_string(code) + ")";
 }
 
-// "bind: WSAEADDRINUSE (10048)". Natively std::system_category() has no text for Winsock's codes.
+// Returns "bind: WSAEADDRINUSE (10048)". On native Linux std::system_category() has no text for Winsock's codes.
 inline std::string error_text(const std::system_error& error) {
   std::string text = error.what();
   const std::string message = error.code().message();

@@ -28,10 +28,9 @@ class WinsockSession {
 
 // Owns one SOCKET and closes it once.
 //
-// Threads: get() and close() may be called at the same time from two threads, so one thread can close the
-// listening socket under another that waits in accept(). The handle itself is the only shared thing, and it is
-// atomic. What get() returned may be closed a moment later: who must not lose the socket between the look and the
-// call needs a lock (see Connection in lab03).
+// Threads: two threads may call get() and close() at the same time, so one thread can close the listening socket while
+// another waits in accept(). Only the handle is shared, and it is atomic. The socket that get() returned may be closed
+// a moment later: to keep it open between the check and the call, hold a lock (see Connection in lab 3).
 class UniqueSocket {
  public:
   UniqueSocket() = default;

@@ -1,4 +1,4 @@
-// Given: the program of lab 01. It accepts clients and prints a line for each.
+// Given: the program of lab 1. It accepts clients and prints a line for each.
 //
 // Threads: main waits for Ctrl+C; the accept thread runs your accept_loop.
 #include <cstdio>
@@ -23,7 +23,7 @@ class PrintClients : public lab::AcceptEvents {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 01: accepts clients and keeps them in a table. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 1: accepts clients and keeps them in a table. Ctrl+C ends it."};
   lab::ServerOptions options;
   lab::add_server_options(command_line, options);
 

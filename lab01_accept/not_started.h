@@ -1,4 +1,4 @@
-// What an unwritten TODO does: it says which one it is.
+// Reports an unwritten TODO by its number.
 #pragma once
 
 #include <cstdio>
@@ -14,8 +14,8 @@ class NotStarted : public std::logic_error {
   explicit NotStarted(const std::string& todo) : std::logic_error("not started: " + todo) {}
 };
 
-// Each starter function begins with this call. Delete the call when you write the function. (The parameters are named in
-// it so that the compiler does not warn that nobody uses them.)
+// Each starter function begins with this call. Delete the call when you write the function. (The call names the
+// parameters so that the compiler does not warn that they are unused.)
 template <class... Parameters>
 [[noreturn]] void not_started(const char* todo, const Parameters&...) {
   throw NotStarted(todo);
@@ -23,8 +23,8 @@ template <class... Parameters>
 
 constexpr int kExitNotStarted = 3;
 
-// An exception that leaves a thread ends the program. Programs and tests install this handler, so that it ends with the
-// reason, on whichever thread it happened.
+// An exception that leaves a thread ends the program. Programs and tests install this handler, so that the program ends
+// with the reason, whichever thread it was.
 inline void explain_and_exit() {
   int code = EXIT_FAILURE;
   try {

@@ -38,11 +38,11 @@ void add_server_options(CommandLine& command_line, ServerOptions& options) {
 
 int run_program(CommandLine& options, int argc, char** argv, const std::function<void()>& body) {
   std::set_terminate(&explain_and_exit);
-  std::setvbuf(stdout, nullptr, _IONBF, 0);  // each line is seen at once, also through a pipe
+  std::setvbuf(stdout, nullptr, _IONBF, 0);  // each line is visible at once, even through a pipe
   try {
     options.parser_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return options.parser_->exit(error) == 0 ? kExitOk : kExitBadOptions;  // --help is no error
+    return options.parser_->exit(error) == 0 ? kExitOk : kExitBadOptions;  // --help is not an error
   }
   try {
     WinsockSession winsock;
@@ -53,7 +53,7 @@ int run_program(CommandLine& options, int argc, char** argv, const std::function
     std::fprintf(stderr, "%s\n", error.what());
     return kExitNotStarted;
   } catch (const std::system_error& error) {
-    const int code = error.code().value();  // an exclusive port in use can be "forbidden", too
+    const int code = error.code().value();  // an exclusive port in use can also be "forbidden"
     const bool port_in_use = code == WSAEADDRINUSE || code == WSAEACCES;
     const char* hint = port_in_use ? " (is the port in use? try --port 0)" : "";
     std::fprintf(stderr, "error: %s%s\n", error_text(error).c_str(), hint);

@@ -1,4 +1,4 @@
-// Given: what every lab's main has in common. Options, Ctrl+C, and exit codes.
+// Given: the common part of every lab's main: options, Ctrl+C, and exit codes.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +14,14 @@ namespace lab {
 
 // How a program ends.
 enum ExitCode : int {
-  kExitOk = 0,          // it ran, and ended in order
+  kExitOk = 0,          // it ran, and shut down in order
   kExitFailed = 1,      // a call failed; the message names it
   kExitBadOptions = 2,  // the command line is wrong
   // kExitNotStarted = 3: a TODO is not written yet (not_started.h)
 };
 
-// The options of a program. A variable that is given to it holds the default, and is written by run_program.
-// CLI11 stands behind it, in program.cpp alone: its header takes longer to compile than a lab.
+// The options of a program. Each variable holds the default, and run_program writes the parsed value to it.
+// Only program.cpp uses CLI11: its header takes longer to compile than a lab.
 class CommandLine {
  public:
   explicit CommandLine(const std::string& description);
@@ -46,7 +46,7 @@ class CommandLine {
   const std::unique_ptr<Parser> parser_;
 };
 
-// The options that every lab's server has.
+// The options of every lab's server.
 struct ServerOptions {
   std::uint16_t port = 4000;
   std::size_t max_clients = 1000;
@@ -55,7 +55,7 @@ struct ServerOptions {
 
 void add_server_options(CommandLine& command_line, ServerOptions& options);
 
-// Parses the options, runs `body`, and turns every way to fail into a clear line and an exit code.
+// Parses the options, runs `body`, and reports every failure with a clear message and an exit code.
 int run_program(CommandLine& options, int argc, char** argv, const std::function<void()>& body);
 
 }  // namespace lab

@@ -9,8 +9,8 @@
 
 namespace lab {
 
-// The wish to stop: from Ctrl+C, or from a thread that cannot go on. Windows calls the console handler on a thread of
-// its own, so what it touches is protected by a mutex.
+// A request to stop: from Ctrl+C, or from a thread that cannot continue. Windows calls the console handler on its own
+// thread, so a mutex protects the state that the handler changes.
 class StopRequest {
  public:
   static void install() {
@@ -23,7 +23,7 @@ class StopRequest {
     state.asked = true;
     state.changed.notify_all();
   }
-  // Blocks until somebody asked, or until `seconds` have passed (0: no limit).
+  // Blocks until a stop is requested, or until `seconds` have passed (0: no limit).
   static void wait(unsigned seconds) {
     State& state = shared();
     std::unique_lock lock(state.mutex);
@@ -47,7 +47,7 @@ class StopRequest {
   }
   static BOOL WINAPI on_console(DWORD) {
     ask();
-    return TRUE;  // handled: the process ends when main has put everything away
+    return TRUE;  // handled: the process ends when main has released everything
   }
 };
 

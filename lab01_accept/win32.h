@@ -1,4 +1,4 @@
-// The one door to Win32. winsock2.h must come before windows.h, so nobody includes the two by hand.
+// The only include for Win32. winsock2.h must come before windows.h, so do not include the two directly.
 // On Windows these are Microsoft's headers; on Linux they are those of platform/linux.
 #pragma once
 

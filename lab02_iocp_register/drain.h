@@ -9,8 +9,8 @@
 
 namespace lab {
 
-// Waits until `left()` is 0. Close the connections first, and keep somebody taking completions out of the port.
-// Throws when it takes longer than `limit`: then a completion or a release was missed.
+// Waits until `left()` is 0. Close the connections first, and keep a thread that takes completions out of the port.
+// Throws if it takes longer than `limit`: then a completion or a release was missed.
 template <class Left>
 void wait_for_drain(Left left, const char* what, std::chrono::seconds limit = std::chrono::seconds(10)) {
   const auto deadline = std::chrono::steady_clock::now() + limit;

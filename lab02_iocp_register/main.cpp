@@ -1,7 +1,8 @@
-// Given: the program of lab 02. It registers each client with a completion port and prints what comes out.
+// Given: the program of lab 2. It registers each client with a completion port and prints the completions.
 //
-// Threads: main waits for Ctrl+C; the accept thread accepts and registers; the completion thread takes packets out of
-// the port. The completion thread alone removes registered clients, so a client lives while its receive is pending.
+// Threads: main waits for Ctrl+C; the accept thread accepts and registers; the completion thread takes completion
+// packets from the port. Only the completion thread removes registered clients, so a client lives while its receive is
+// pending.
 #include <cstdio>
 #include <thread>
 
@@ -12,7 +13,7 @@
 
 namespace {
 
-constexpr ULONG_PTR kQuitKey = 0;  // no client lies at address 0
+constexpr ULONG_PTR kQuitKey = 0;  // no client is at address 0
 
 class RegisterClients : public lab::AcceptEvents {
  public:
@@ -37,7 +38,7 @@ class RegisterClients : public lab::AcceptEvents {
   lab::ClientTable& clients_;
 };
 
-// Ends print_completions, also when main leaves by an exception.
+// Ends print_completions, even if main ends with an exception.
 struct QuitPacket {
   HANDLE port;
   ~QuitPacket() { ::PostQueuedCompletionStatus(port, 0, kQuitKey, nullptr); }
@@ -50,7 +51,7 @@ void print_completions(HANDLE port, lab::ClientTable& clients) {
     OVERLAPPED* overlapped = nullptr;
     const BOOL ok = ::GetQueuedCompletionStatus(port, &bytes, &key, &overlapped, INFINITE);
     const DWORD error = ok ? 0 : ::GetLastError();
-    if (overlapped == nullptr) return;  // the posted quit packet, or the port is gone
+    if (overlapped == nullptr) return;  // the posted quit packet, or the port is closed
 
     auto& client = static_cast<lab::RecvClient&>(lab::client_from_key(key));
     std::printf("completion: key %p (client %u), %lu bytes, error %lu\n", reinterpret_cast<void*>(key), client.id,
@@ -65,7 +66,7 @@ void print_completions(HANDLE port, lab::ClientTable& clients) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 02: registers each client with a completion port and prints the key and the bytes of each "
+  lab::CommandLine command_line{"Lab 2: registers each client with a completion port and prints the key and the bytes of each "
                "completion. Ctrl+C ends it."};
   lab::ServerOptions options;
   lab::add_server_options(command_line, options);
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
     lab::ClientTable clients(options.max_clients);
     RegisterClients events(port.get(), clients);
     std::jthread completions(print_completions, port.get(), std::ref(clients));
-    QuitPacket quit{port.get()};  // goes before `completions`, which is then joined
+    QuitPacket quit{port.get()};  // destroyed before `completions`, which is then joined
     lab::AcceptThread accept_thread(std::move(listener), clients, events);
 
     lab::StopRequest::wait(options.seconds);

@@ -8,7 +8,7 @@
 namespace lab {
 
 // Owns one HANDLE and closes it once. Not for sockets: those need closesocket (UniqueSocket).
-// Threads: none of its own; the port is made before the threads that use it and closed after them.
+// Threads: not thread-safe; the port is created before the threads that use it and closed after they have ended.
 class UniqueHandle {
  public:
   UniqueHandle() = default;

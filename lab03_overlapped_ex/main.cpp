@@ -1,7 +1,7 @@
-// Given: the program of lab 03. An echo server with one loop on one thread.
+// Given: the program of lab 3. An echo server with one loop on one thread.
 //
 // Threads: main waits for Ctrl+C; the accept thread accepts, registers and starts the first receive; the echo thread
-// takes completions out of the port, and finds out from the operation what each one was.
+// takes completions from the port; the operation says what each one was.
 #include <cstdio>
 #include <thread>
 
@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr ULONG_PTR kQuitKey = 0;  // no client lies at address 0
+constexpr ULONG_PTR kQuitKey = 0;  // no client is at address 0
 
 class EchoServer : public lab::AcceptEvents {
  public:
@@ -39,12 +39,12 @@ class EchoServer : public lab::AcceptEvents {
       ULONG_PTR key = kQuitKey;
       OVERLAPPED* overlapped = nullptr;
       const BOOL ok = ::GetQueuedCompletionStatus(port_, &bytes, &key, &overlapped, INFINITE);
-      if (overlapped == nullptr) return;  // the posted quit packet, or the port is gone
+      if (overlapped == nullptr) return;  // the posted quit packet, or the port is closed
       handle(lab::operation_from(overlapped), ok ? bytes : 0);
     }
   }
 
-  // Closes every connection; the echo loop sees the last operation come back.
+  // Closes every connection; the echo loop then handles the last completions.
   void drain() {
     for (const auto& client : clients_.snapshot()) disconnect(static_cast<lab::Connection&>(*client));
     lab::wait_for_drain([this] { return operations_.in_use(); }, "operations");
@@ -66,7 +66,7 @@ class EchoServer : public lab::AcceptEvents {
     }
     ++receives_;
     going_on = going_on && lab::post_send(operations_, op->connection, op->buffer, bytes);
-    going_on = going_on && lab::post_recv(op);  // from here on, op is the system's
+    going_on = going_on && lab::post_recv(op);  // from here on, op belongs to the system
     if (!going_on) {
       disconnect(connection);
       operations_.release(op);
@@ -74,7 +74,7 @@ class EchoServer : public lab::AcceptEvents {
   }
 
   void disconnect(lab::Connection& connection) {
-    if (!connection.close()) return;  // somebody was here before
+    if (!connection.close()) return;  // already closed by an earlier call
     std::printf("client %u left\n", connection.id);
     clients_.erase(connection.id);
   }
@@ -86,7 +86,7 @@ class EchoServer : public lab::AcceptEvents {
   std::size_t sends_ = 0;
 };
 
-// Ends echo_loop, also when main leaves by an exception.
+// Ends echo_loop, even if main ends with an exception.
 struct QuitPacket {
   HANDLE port;
   ~QuitPacket() { ::PostQueuedCompletionStatus(port, 0, kQuitKey, nullptr); }
@@ -95,7 +95,7 @@ struct QuitPacket {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 03: an echo server with one loop. Every operation carries its own kind and buffer. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 3: an echo server with one loop. Every operation carries its own kind and buffer. Ctrl+C ends it."};
   lab::ServerOptions options;
   lab::add_server_options(command_line, options);
 
@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
     EchoServer server(port.get(), options.max_clients);
     {
       std::jthread echo([&] { server.echo_loop(); });
-      QuitPacket quit{port.get()};  // goes before `echo`, which is then joined
+      QuitPacket quit{port.get()};  // destroyed before `echo`, which is then joined
       lab::AcceptThread accept_thread(std::move(listener), server.clients(), server);
       lab::StopRequest::wait(options.seconds);
       accept_thread.stop();

@@ -1,4 +1,4 @@
-// Lab 03: you write this file. overlapped_ex.h says what each function must do; README.md leads you through the steps.
+// Lab 3: you write this file. overlapped_ex.h says what each function must do; README.md leads you through the steps.
 #include "overlapped_ex.h"
 
 #include "not_started.h"
@@ -21,7 +21,7 @@ bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& 
   not_started("lab03 TODO 4", operations, connection);
 }
 
-// TODO 5: a send, in an operation of its own.
+// TODO 5: a send, in a new operation.
 bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
                std::size_t size) {
   not_started("lab03 TODO 5", operations, connection, data, size);

@@ -1,4 +1,4 @@
-// Lab 03: the extended OVERLAPPED, its receive and its sends. (Notes N7, N8, N9, N11, N12, N13)
+// Lab 3: the extended OVERLAPPED, its receive and its sends. (Notes N7, N8, N9, N11, N12, N13)
 //
 // You write overlapped_ex.cpp. The functions below are its contract. A thread that one of them starts ends before it
 // returns.
@@ -28,8 +28,7 @@ constexpr std::size_t kBufferSize = 4096;  // bytes in one operation's buffer
 //                    | buffer      |  kBufferSize bytes
 //                    +-------------+
 //
-// While it is posted it belongs to the system: nobody touches it, nobody posts it again, nobody frees it. Its completion
-// gives it back.
+// While it is posted it belongs to the system: do not touch it, post it again or free it. Its completion gives it back.
 struct OverlappedEx {
   OVERLAPPED overlapped{};
   OpKind kind = OpKind::recv;
@@ -38,28 +37,28 @@ struct OverlappedEx {
   char buffer[kBufferSize];
 };
 
-// Where operations come from and go back to.
+// Provides operations and takes them back.
 // Threads: any thread may call any function at any time.
 class OperationSource {
  public:
   virtual ~OperationSource() = default;
 
-  // An operation of this kind for the caller alone: `overlapped` is zero, `wsabuf` covers the whole buffer,
-  // `connection` is null. Returns null when there is none to give.
+  // Returns an operation of this kind for the caller alone: `overlapped` is zero, `wsabuf` describes the whole buffer,
+  // `connection` is null. Returns null if no operation is available.
   virtual OverlappedEx* acquire(OpKind kind) = 0;
 
-  // Takes an operation back and lets go of its connection. Returns false, and does nothing, when it can tell that `op`
-  // is not one that it gave out and not got back.
+  // Takes an operation back and releases its connection. Returns false, and does nothing, if it can tell that `op` is
+  // not an operation that it returned from acquire and that was not released since.
   // REQUIRES: `op` is not posted.
   virtual bool release(OverlappedEx* op) = 0;
 
-  // How many operations are out: acquired and not released.
+  // Returns the number of operations that are acquired and not released.
   virtual std::size_t in_use() const = 0;
 };
 
-// One `new` for each acquire, one `delete` for each release (N9): nothing is kept for the next acquire, as the pool of
-// lab 6 does. acquire never returns null: without memory it throws std::bad_alloc, and counts nothing. release counts down
-// last, when the connection and the memory have been let go.
+// One `new` for each acquire, one `delete` for each release (N9): nothing is kept for the next acquire, unlike in the
+// pool of lab 6. acquire never returns null: without memory it throws std::bad_alloc, and counts nothing. release
+// decrements the count last, after releasing the connection and the memory.
 class HeapOperations : public OperationSource {
  public:
   OverlappedEx* acquire(OpKind kind) override;
@@ -67,32 +66,32 @@ class HeapOperations : public OperationSource {
   std::size_t in_use() const override { return in_use_; }
 
  private:
-  std::atomic<std::size_t> in_use_{0};  // acquire adds one, release takes one away
+  std::atomic<std::size_t> in_use_{0};  // acquire adds one, release subtracts one
 };
 
-// From what a completion gives back to the operation around it.
+// Returns the operation that contains the OVERLAPPED of a completion.
 // Page: CONTAINING_RECORD.
 OverlappedEx* operation_from(OVERLAPPED* overlapped);
 
 // Posts the receive `op` (again): its whole buffer, its OVERLAPPED zeroed first. A client has one receive operation,
 // which is posted again after each completion (N7, N8).
-// Returns true when a completion will come; `op` then belongs to the system, also when WSARecv returned 0. Returns false
-// when none will come: the connection is closed, or the call failed at once with another error than WSA_IO_PENDING. `op`
-// is then still the caller's.
+// Returns true if a completion will come; `op` then belongs to the system, even if WSARecv returned 0. Returns false if
+// none will come: the connection is closed, or the call failed at once with another error than WSA_IO_PENDING. `op`
+// then still belongs to the caller.
 // REQUIRES: `op` is a receive, has a connection, and is not posted.
 // Page: WSARecv.
 bool post_recv(OverlappedEx* op);
 
-// A connection's first receive: acquires an operation, ties it to the connection, posts it.
-// Returns false when that fails; nothing is left behind then, nor when acquire throws.
+// Posts a connection's first receive: acquires an operation, sets its connection, and posts it.
+// Returns false if that fails; it has then released everything that it acquired, also when acquire throws.
 bool start_recv(OperationSource& operations, const std::shared_ptr<Connection>& connection);
 
-// Sends a copy of `size` bytes, in an operation of its own (N9). Any number of sends may be pending (N7).
-// Returns true when a completion will come. Returns false when none will come: the connection is closed, there is no
-// operation to be had, `size` is 0 or larger than kBufferSize, or the call failed at once. Nothing is left behind then,
-// nor when acquire throws.
+// Sends a copy of `size` bytes, in a new operation (N9). Any number of sends may be pending (N7).
+// Returns true if a completion will come. Returns false if none will come: the connection is closed, no operation is
+// available, `size` is 0 or larger than kBufferSize, or the call failed at once. It has then released everything that
+// it acquired, also when acquire throws.
 // `connection->bytes_in_flight` counts `size` from before the call until the completion is handled; on false it is
-// unchanged. `wsabuf.len` of the operation stays `size`, so the completion can tell a short send.
+// unchanged. `wsabuf.len` of the operation stays `size`, so the completion can detect a short send.
 // Page: WSASend.
 bool post_send(OperationSource& operations, const std::shared_ptr<Connection>& connection, const char* data,
                std::size_t size);

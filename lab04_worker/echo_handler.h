@@ -1,4 +1,4 @@
-// Given: an echo server is a handler that sends back what it gets.
+// Given: the handler of an echo server, which sends back what it receives.
 #pragma once
 
 #include <atomic>

@@ -9,7 +9,7 @@
 namespace lab {
 namespace {
 
-// Makes each accepted client part of the server.
+// Registers each accepted client with the server.
 class RegisterClients : public AcceptEvents {
  public:
   RegisterClients(Server& server, const std::function<std::shared_ptr<Connection>()>& make)
@@ -36,7 +36,7 @@ class RegisterClients : public AcceptEvents {
   const std::function<std::shared_ptr<Connection>()>& make_;
 };
 
-// The worker threads, ended also when run_server leaves by an exception.
+// The worker threads; they are ended even if run_server ends with an exception.
 struct Workers {
   Workers(Server& s, unsigned count) : server(s), threads(start_workers(s, count)) {}
   ~Workers() { stop_workers(server, threads); }

@@ -1,4 +1,4 @@
-// Given: a whole server, from the listening socket to the last completion.
+// Given: a complete server, from the listening socket to the last completion.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@ struct WorkerOptions : ServerOptions {
 
 void add_worker_options(CommandLine& command_line, WorkerOptions& options);
 
-// Serves until Ctrl+C, then ends in order: stop accepting, disconnect everybody, drain, join.
-// `make_client` makes the client objects; each is a Connection.
+// Serves until Ctrl+C, then shuts down in order: stop accepting, disconnect all clients, drain, join.
+// `make_client` creates the client objects; each is a Connection.
 void run_server(const WorkerOptions& options, OperationSource& operations, Handler& handler,
                 const std::function<std::shared_ptr<Connection>()>& make_client);
 

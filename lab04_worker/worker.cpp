@@ -1,4 +1,4 @@
-// Lab 04: you write this file. worker.h says what each function must do; README.md leads you through the steps.
+// Lab 4: you write this file. worker.h says what each function must do; README.md leads you through the steps.
 #include "worker.h"
 
 #include "not_started.h"
@@ -10,12 +10,12 @@ void disconnect(Server& server, const std::shared_ptr<Connection>& connection, c
   not_started("lab04 TODO 1", server, connection, why);
 }
 
-// TODO 2: send, with a bound on what may pile up.
+// TODO 2: send, with a limit on the bytes in flight.
 bool send_bytes(Server& server, const std::shared_ptr<Connection>& connection, const char* data, std::size_t size) {
   not_started("lab04 TODO 2", server, connection, data, size);
 }
 
-// TODO 3: what to do with one completion.
+// TODO 3: handle one completion.
 void handle_completion(Server& server, OverlappedEx* op, bool ok, DWORD bytes) {
   not_started("lab04 TODO 3", server, op, ok, bytes);
 }

@@ -1,4 +1,4 @@
-// Given: a set of small numbers, one bit each. Its size is fixed when it is made; no call allocates after that.
+// Given: a set of small numbers, one bit each. Its size is fixed at construction; no call allocates after that.
 #pragma once
 
 #include <bit>
@@ -17,7 +17,7 @@ class Bits {
   void reset(std::size_t i) { words_[i / 64] &= ~bit(i); }
   void clear() { words_.assign(words_.size(), 0); }
 
-  // The smallest member, or `none` when the set is empty.
+  // Returns the smallest member, or `none` if the set is empty.
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
   std::size_t first() const {
     for (std::size_t w = 0; w < words_.size(); ++w) {

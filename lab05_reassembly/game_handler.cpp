@@ -5,7 +5,7 @@
 namespace lab {
 namespace {
 
-// Takes the packets of one receive into the world.
+// Passes the packets of one receive to the world.
 class PlayPackets : public PacketSink {
  public:
   PlayPackets(World& world, const std::shared_ptr<Player>& player) : world_(world), player_(player) {}
@@ -28,7 +28,7 @@ bool GameHandler::on_recv(Server& server, const std::shared_ptr<Connection>& con
   PlayPackets sink(world_, player);
   const ProtocolError error = player->reassembler.feed({reinterpret_cast<const unsigned char*>(data), size}, sink);
   packets_ += sink.count;
-  world_.flush(server);  // one round: all that came in this receive
+  world_.flush(server);  // one round: everything from this receive
   if (error == ProtocolError::none) return true;
   std::printf("client %u broke the protocol: %s\n", connection->id, describe(error));
   return false;

@@ -1,4 +1,4 @@
-// Given: the game as a handler: bytes to packets, packets to the world, the world's news to the clients.
+// Given: the game as a handler: bytes to packets, packets to the world, the world's changes to the clients.
 #pragma once
 
 #include <atomic>

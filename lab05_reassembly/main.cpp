@@ -1,11 +1,11 @@
-// Given: the program of lab 05. The game server, with `new` and `delete` for each operation.
+// Given: the program of lab 5. The game server, with `new` and `delete` for each operation.
 //
-// Threads: as in lab 04. The world has a mutex of its own.
+// Threads: as in lab 4. The world has its own mutex.
 #include "game_handler.h"
 #include "game_options.h"
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 05: the game server. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 5: the game server. Ctrl+C ends it."};
   lab::GameOptions options;
   lab::add_game_options(command_line, options);
 

@@ -6,13 +6,13 @@
 //   type              dir   length     body
 //   CS_LOGIN      1    ->    3..22     name: 1 to 20 bytes, each a visible ASCII character (0x21 to 0x7E)
 //   CS_MOVE       2    ->    3         direction u8: 0 up (y-1), 1 down (y+1), 2 left (x-1), 3 right (x+1)
-//   SC_LOGIN_OK 101    <-    6         id u16, x u8, y u8: you are this player, and you stand here
+//   SC_LOGIN_OK 101    <-    6         id u16, x u8, y u8: you are this player, at this position
 //   SC_ENTER    102    <-    7..26     id u16, x u8, y u8, name: you see this player from now on
-//   SC_POSITION 103    <-    6         id u16, x u8, y u8: this player stands here now (you, too)
+//   SC_POSITION 103    <-    6         id u16, x u8, y u8: this player is now here (also sent for you)
 //   SC_POSITIONS 104   <-    2 + 4 k   k times (id u16, x u8, y u8), k is 2 to 62: several positions in one packet
 //   SC_LEAVE    105    <-    4         id u16: you do not see this player any more
 //
-// The world is 256 x 256. A move against its edge leaves the player where it is, and is answered all the same.
+// The world is 256 x 256. A move against its edge leaves the player in place, but is still answered.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,7 @@ enum class Direction : std::uint8_t { up = 0, down = 1, left = 2, right = 3 };
 
 using PlayerId = std::uint16_t;
 
-// Where one player stands. On the wire it takes 4 bytes: 90% of all traffic is positions, so no byte is wasted (N22).
+// The position of one player. It is sent as 4 bytes: positions are 90% of the traffic, so no byte is wasted (N22).
 struct Position {
   PlayerId id;
   std::uint8_t x;
@@ -47,14 +47,14 @@ struct Position {
 constexpr std::size_t kPositionSize = 4;                                                    // bytes on the wire
 constexpr std::size_t kMaxPositionsPerPacket = (kMaxPacketSize - kHeaderSize) / kPositionSize;  // 62
 
-// What can be wrong with what a client sends. Each of these disconnects that client, and nobody else.
+// Errors in the data that a client sends. Each of these disconnects that client, and no other.
 enum class ProtocolError {
   none,
   length_below_header,   // 0 or 1: a packet that ends before its type
   length_above_maximum,  // more than kMaxPacketSize
   unknown_type,
   wrong_size,            // this type of packet has another size
-  bad_name,              // a byte outside of 0x21 to 0x7E
+  bad_name,              // a byte outside 0x21 to 0x7E
   bad_direction,         // not 0 to 3
   not_logged_in,         // a move before the login
   already_logged_in,     // a second login

@@ -1,4 +1,4 @@
-// Lab 05: you write this file. reassembly.h says what each function must do; README.md leads you through the steps.
+// Lab 5: you write this file. reassembly.h says what each function must do; README.md leads you through the steps.
 #include "reassembly.h"
 
 #include "not_started.h"
@@ -11,7 +11,7 @@ ProtocolError Reassembler::feed(std::span<const unsigned char> data, PacketSink&
   not_started("lab05 TODO 1", data, sink, recv_packet_buf_);
 }
 
-// TODO 2: what one packet asks for.
+// TODO 2: process one packet.
 ProtocolError process_packet(World& world, const std::shared_ptr<Player>& player,
                              std::span<const unsigned char> packet) {
   not_started("lab05 TODO 2", world, player, packet);

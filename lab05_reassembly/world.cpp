@@ -12,7 +12,8 @@ void put_u16(unsigned char* out, std::size_t value) {
   out[1] = static_cast<unsigned char>(value >> 8);
 }
 
-// SC_LOGIN_OK and SC_ENTER begin alike: header, id, place. Returns the size of the packet, `tail` included.
+// Writes SC_LOGIN_OK or SC_ENTER, which both begin with header, id, position. Returns the packet size, including
+// `tail`.
 std::size_t put_place(unsigned char* out, PacketType type, std::size_t id, std::uint8_t x, std::uint8_t y,
                       std::string_view tail) {
   const std::size_t size = kHeaderSize + kPositionSize + tail.size();
@@ -21,7 +22,7 @@ std::size_t put_place(unsigned char* out, PacketType type, std::size_t id, std::
   put_u16(out + 2, id);
   out[4] = x;
   out[5] = y;
-  std::copy(tail.begin(), tail.end(), out + 6);  // memcpy may not be given the null of an empty view
+  std::copy(tail.begin(), tail.end(), out + 6);  // memcpy does not allow the null pointer of an empty view
   return size;
 }
 
@@ -61,7 +62,7 @@ ProtocolError World::login(const std::shared_ptr<Player>& player, std::string_vi
   next_slot_ = (next_slot_ + 1) % slots_.size();
 
   Slot& slot = slots_[id];
-  places_ = places_ * 1664525u + 1013904223u;  // any generator will do; this one needs no state but a number
+  places_ = places_ * 1664525u + 1013904223u;  // any generator is good enough; the state of this one is one number
   slot.x = static_cast<std::uint8_t>(places_ >> 24);
   slot.y = static_cast<std::uint8_t>(places_ >> 16);
   slot.name_size = static_cast<std::uint8_t>(name.size());
@@ -97,13 +98,13 @@ ProtocolError World::move(Player& player, Direction direction) {
   }
   for (const PlayerId other : active_) {
     if (sees(slots_[other], slot) || slots_[other].known.test(id)) mark(other, id);
-    if (sees(slot, slots_[other]) != slot.known.test(other)) mark(id, other);  // came into view, or went out of it
+    if (sees(slot, slots_[other]) != slot.known.test(other)) mark(id, other);  // entered or left the view
   }
   return ProtocolError::none;
 }
 
 void World::leave(Player& player) {
-  std::shared_ptr<Player> last;  // dies after the lock is gone
+  std::shared_ptr<Player> last;  // destroyed after the lock is released
   std::lock_guard lock(mutex_);
   player.left = true;
   if (player.slot == Player::kNoSlot) return;
@@ -125,7 +126,7 @@ void World::sent(Player& player) {
   if (slots_[id].changed.first() != Bits::none) waiting_.set(id);
 }
 
-// Writes what `viewer` has not been told yet, at most kBufferSize bytes. What does not fit stays marked.
+// Writes what `viewer` has not been told yet, at most kBufferSize bytes. Changes that do not fit stay marked.
 std::size_t World::write_news(std::size_t viewer, unsigned char* out) {
   Slot& me = slots_[viewer];
   std::size_t size = 0;
@@ -160,8 +161,8 @@ std::size_t World::write_news(std::size_t viewer, unsigned char* out) {
 }
 
 void World::flush(Server& server) {
-  // A send that fails disconnects its player, and that calls leave() and flush() again, further down on this stack. The
-  // loop up here goes on anyway and finds what that left, so the inner call has nothing to do.
+  // A send that fails disconnects its player, which calls leave() and flush() recursively. This outer loop continues
+  // anyway and finds the changes of leave(), so the inner flush() has nothing to do.
   static thread_local bool flushing = false;
   if (flushing) return;
   struct Mark {
@@ -174,7 +175,7 @@ void World::flush(Server& server) {
   for (std::size_t id; (id = waiting_.first()) != Bits::none;) {
     waiting_.reset(id);
     const std::size_t size = write_news(id, news);
-    if (size == 0) continue;  // the change had gone again before it was told
+    if (size == 0) continue;  // the change was undone before it was sent
     slots_[id].sending = true;
     stats_.bytes += size;
     ++stats_.sends;

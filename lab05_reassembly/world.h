@@ -1,4 +1,4 @@
-// Given: the world of the game. Who stands where, who sees whom, and what each player has yet to be told.
+// Given: the world of the game: where each player is, who sees whom, and what each player has not been told yet.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace lab {
 
 // A client from lab 5 on.
 struct Player : Connection {
-  Reassembler reassembler;  // used only by the worker that handles this client's one receive
+  Reassembler reassembler;  // used only by the worker that handles this client's receive
 
  private:
   friend class World;
@@ -25,42 +25,42 @@ struct Player : Connection {
   bool left = false;   // protected by World::mutex_
 };
 
-// What the world has sent. The figures are the sum over all players.
+// What the world has sent, summed over all players.
 struct WorldStats {
   std::uint64_t bytes = 0;            // all packets
   std::uint64_t positions = 0;        // positions in SC_POSITION and SC_POSITIONS packets
-  std::uint64_t position_bytes = 0;   // bytes of these packets, their headers included
+  std::uint64_t position_bytes = 0;   // bytes of these packets, including headers
   std::uint64_t sends = 0;
 };
 
-// The world does not queue packets. For each player it remembers what he has been told and what may have changed since;
-// flush() compares the two and writes packets about the difference. Changes that wait are put together: ten moves of a
-// player whom you could not be told about in time are one position (N22).
+// The world does not queue packets. For each player it stores what the player has been told and what may have changed
+// since; flush() compares the two and writes packets about the difference. Pending changes are merged: ten moves of
+// another player during one outstanding send become one position (N22).
 //
-// One send per player is on its way at a time. What changes meanwhile waits for its completion. So a player who reads
-// slowly costs little, packets cannot overtake each other, and the busier the server is, the larger its sends are.
+// Each player has at most one outstanding send. Changes meanwhile wait for its completion. So a player who reads slowly
+// costs little, packets cannot overtake each other, and the busier the server is, the larger its sends are.
 //
-// Threads: any thread may call any function. One mutex protects all of it. It is never held while something is sent.
+// Threads: any thread may call any function. One mutex protects everything. It is never held during a send.
 class World {
  public:
-  // Room for `max_players`, at most 65536. A player sees the others whose x and y differ from his by at most
-  // `view_distance`; 255 is the whole world. All memory is taken here; no later call allocates.
+  // Creates a world for `max_players`, at most 65536. A player sees the others whose x and y differ from its own by at
+  // most `view_distance`; 255 is the whole world. All memory is allocated here; no later call allocates.
   explicit World(std::size_t max_players, int view_distance = 255);
 
-  // Puts the player somewhere. He will be told id and place, and whom he sees; who sees him will be told of him.
+  // Places the player. It will be told its id, its position and whom it sees; players who see it will be told of it.
   // Returns already_logged_in, world_is_full, or none. The name has 1 to kMaxNameSize bytes.
   ProtocolError login(const std::shared_ptr<Player>& player, std::string_view name);
 
-  // One step. Everybody who sees it will be told, he himself too. Returns not_logged_in or none.
+  // Moves the player one step. All who see it will be told, and the player itself. Returns not_logged_in or none.
   ProtocolError move(Player& player, Direction direction);
 
-  // The player is gone for ever; who saw him will be told. Nothing happens to one who was not logged in.
+  // Removes the player for good; players who saw it will be told. Does nothing if the player was not logged in.
   void leave(Player& player);
 
-  // Sends what waits, at most one send per player. Call it when a round of changes is done.
+  // Sends the pending changes, at most one send per player. Call it at the end of a round of changes.
   void flush(Server& server);
 
-  // This player's send has completed: he can be told more. Call flush() afterwards.
+  // Records that this player's send has completed, so that the next can be posted. Call flush() afterwards.
   void sent(Player& player);
 
   WorldStats stats() const;
@@ -74,10 +74,10 @@ class World {
     std::uint8_t name_size = 0;
     char name[kMaxNameSize];
     bool told_login = false;  // SC_LOGIN_OK has been written
-    bool sending = false;     // a send is on its way
+    bool sending = false;     // a send is outstanding
     Bits known;               // players that this one has been told of
-    Bits changed;             // players about whom there may be news
-    Bits replaced;            // known players whose id has passed to somebody else since
+    Bits changed;             // players that may have changed
+    Bits replaced;            // known players whose id now belongs to another player
   };
 
   bool sees(const Slot& viewer, const Slot& other) const;
@@ -88,9 +88,9 @@ class World {
   mutable std::mutex mutex_;  // protects what follows
   std::vector<Slot> slots_;
   std::vector<PlayerId> active_;      // the slots that are taken
-  Bits waiting_;                      // players with news and without a send on its way
+  Bits waiting_;                      // players with pending changes and no outstanding send
   std::vector<Position> positions_;   // scratch of write_news
-  std::size_t next_slot_ = 0;         // where the search for a free slot goes on: an id rests as long as possible
+  std::size_t next_slot_ = 0;         // where the next search for a free slot starts: ids are reused late
   std::uint32_t places_ = 0;          // the random state for places
   WorldStats stats_;
 };

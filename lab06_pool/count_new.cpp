@@ -11,7 +11,7 @@ thread_local bool counting = false;
 
 }  // namespace
 
-// The replaced global operator new. All forms of `new` but the aligned ones end here; the labs use no aligned one.
+// The replaced global operator new. All forms of `new` except the aligned ones call it; the labs do not use those.
 void* operator new(std::size_t size) {
   if (counting) news.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(size != 0 ? size : 1)) return memory;

@@ -1,6 +1,6 @@
-// Given: the program of lab 06. The game server of lab 05 on the pool.
+// Given: the program of lab 6. The game server of lab 5 on the pool.
 //
-// Threads: as in lab 05. The pool says itself what protects it.
+// Threads: as in lab 5. The pool is thread-safe.
 #include <atomic>
 #include <cstdio>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kWarmUp = 1000;  // packets
 
-// The game, and an eye on `new`: no worker thread should call it once the server has warmed up (N10).
+// The game; it also counts `new`, which no worker thread should call once the server has warmed up (N10).
 class CountedGame : public lab::GameHandler {
  public:
   using GameHandler::GameHandler;
@@ -50,7 +50,7 @@ void print_pool(const lab::PoolStats& stats) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  lab::CommandLine command_line{"Lab 06: the game server on a shared pool of operations. Ctrl+C ends it."};
+  lab::CommandLine command_line{"Lab 6: the game server on a shared pool of operations. Ctrl+C ends it."};
   lab::GameOptions options;
   lab::add_game_options(command_line, options);
   std::size_t blocks = 4096;

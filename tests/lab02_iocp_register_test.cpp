@@ -23,10 +23,10 @@ using lab::RecvClient;
 
 namespace {
 
-constexpr const char* kPort = "lab02_iocp_register/README.md#step-1-make-a-port";
-constexpr const char* kAssociate = "lab02_iocp_register/README.md#step-2-tie-a-socket-to-the-port";
-constexpr const char* kRecv = "lab02_iocp_register/README.md#step-3-order-one-receive";
-constexpr const char* kRegister = "lab02_iocp_register/README.md#step-4-join-the-server-or-give-everything-back";
+constexpr const char* kPort = "lab02_iocp_register/README.md#step-1-create-a-port";
+constexpr const char* kAssociate = "lab02_iocp_register/README.md#step-2-associate-a-socket-with-the-port";
+constexpr const char* kRecv = "lab02_iocp_register/README.md#step-3-post-one-receive";
+constexpr const char* kRegister = "lab02_iocp_register/README.md#step-4-register-the-client-or-undo-everything";
 constexpr const char* kProgram = "lab02_iocp_register/README.md#step-5-try-it";
 
 // What one GetQueuedCompletionStatus gave.

@@ -28,7 +28,7 @@ bool ClientTable::insert(const std::shared_ptr<Client>& client) {
 }
 
 bool ClientTable::erase(ClientId id) {
-  std::shared_ptr<Client> client;  // dies after the lock is gone: its destructor closes a socket
+  std::shared_ptr<Client> client;  // destroyed after the lock is released: its destructor closes a socket
   std::lock_guard lock(state_->mutex);
   const auto found = state_->clients.find(id);
   if (found == state_->clients.end()) return false;
@@ -91,7 +91,7 @@ static PeerAddress peer_from(const sockaddr_in& address) {
   return {text, ntohs(address.sin_port)};
 }
 
-// Errors that say "this listener will never accept again". All others are about one connection or one moment.
+// Errors that mean that this listener will never accept again. All others concern one connection or are temporary.
 static bool listener_is_dead(int error) {
   return error == WSAENOTSOCK || error == WSAEINVAL || error == WSAEOPNOTSUPP || error == WSANOTINITIALISED;
 }
@@ -103,7 +103,7 @@ void accept_loop(const UniqueSocket& listener, const std::atomic<bool>& stopping
     int size = sizeof address;
     UniqueSocket socket(::accept(listener.get(), reinterpret_cast<sockaddr*>(&address), &size));
     const int error = socket.valid() ? 0 : ::WSAGetLastError();
-    if (stopping) return;  // a connection that came in last closes with `socket`
+    if (stopping) return;  // a connection that was just accepted is closed with `socket`
     if (error != 0) {
       if (listener_is_dead(error)) throw_socket_error("accept", error);
       events.on_error(error);

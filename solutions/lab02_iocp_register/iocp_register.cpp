@@ -9,7 +9,7 @@ UniqueHandle create_port(unsigned concurrency) {
 }
 
 bool associate(HANDLE port, const Client& client) {
-  if (port == nullptr) return false;  // the call would make a new port, which nobody waits at
+  if (port == nullptr) return false;  // the call would create a new port, which no thread waits on
   const auto socket = reinterpret_cast<HANDLE>(client.socket.get());
   const auto key = reinterpret_cast<ULONG_PTR>(&client);
   return ::CreateIoCompletionPort(socket, port, key, 0) == port;

@@ -15,7 +15,7 @@ OverlappedEx* HeapOperations::acquire(OpKind kind) {
 bool HeapOperations::release(OverlappedEx* op) {
   if (op == nullptr) return false;
   delete op;
-  --in_use_;  // last: who waits for zero may end the program
+  --in_use_;  // last: a thread that waits for zero may end the program
   return true;
 }
 
@@ -23,14 +23,14 @@ OverlappedEx* operation_from(OVERLAPPED* overlapped) {
   return CONTAINING_RECORD(overlapped, OverlappedEx, overlapped);
 }
 
-// Both calls return 0 when the operation succeeded at once. Its packet is queued all the same, so that case is no
-// different from a pending one.
+// Both calls return 0 if the operation succeeded at once. Its completion packet is still queued, so that case is the
+// same as a pending one.
 static bool completion_will_come(int result) { return result == 0 || ::WSAGetLastError() == WSA_IO_PENDING; }
 
 bool post_recv(OverlappedEx* op) {
   op->overlapped = OVERLAPPED{};
   op->wsabuf = {static_cast<ULONG>(kBufferSize), op->buffer};
-  const std::shared_ptr<Connection> connection = op->connection;  // `op` may be gone before the lock is
+  const std::shared_ptr<Connection> connection = op->connection;  // `op` may be released before the lock is
   const auto locked = connection->lock();
   if (!locked) return false;
   DWORD flags = 0;

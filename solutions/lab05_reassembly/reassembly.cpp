@@ -16,7 +16,7 @@ static ProtocolError check_length(std::size_t length) {
 
 ProtocolError Reassembler::feed(std::span<const unsigned char> data, PacketSink& sink) {
   while (!data.empty()) {
-    // The length byte is the first of the packet: the first that waits, or the first that comes.
+    // The length byte is the first of the packet: the first in the buffer, or the first in `data`.
     const std::size_t length = size_ > 0 ? recv_packet_buf_[0] : data[0];
     if (const ProtocolError error = check_length(length); error != ProtocolError::none) return error;
 
@@ -27,7 +27,7 @@ ProtocolError Reassembler::feed(std::span<const unsigned char> data, PacketSink&
       return ProtocolError::none;
     }
     std::span<const unsigned char> packet = data.first(missing);
-    if (size_ > 0) {  // the back of a packet whose front waits
+    if (size_ > 0) {  // the back of a packet whose front is in the buffer
       std::memcpy(recv_packet_buf_ + size_, data.data(), missing);
       packet = {recv_packet_buf_, length};
       size_ = 0;

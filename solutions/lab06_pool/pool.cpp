@@ -11,7 +11,7 @@
 namespace lab {
 namespace {
 
-// A lock for a few instructions. While nobody waits it costs one atomic operation, where a std::mutex costs two.
+// A lock for a few instructions. Without contention it costs one atomic operation, where a std::mutex costs two.
 class SpinLock {
  public:
   void lock() {
@@ -31,8 +31,8 @@ struct Block : OverlappedEx {
   bool out = false;
 };
 
-// A part of the pool with its own lock. Threads begin at different stripes, so they seldom meet. A block always returns
-// to its home, so one lock protects all that can happen to it.
+// A part of the pool with its own lock. Threads begin at different stripes, so they seldom contend. A block always
+// returns to its home, so one lock protects its whole state.
 struct alignas(128) Stripe {
   SpinLock lock;  // protects what follows
   Block* free = nullptr;
@@ -70,7 +70,7 @@ struct OperationPool::State {
 
   void add_slab(std::size_t count) {
     Slab& slab = slabs[slab_count];
-    slab = {std::make_unique_for_overwrite<Block[]>(count), count};  // no use in zeroing the buffers
+    slab = {std::make_unique_for_overwrite<Block[]>(count), count};  // the buffers need no zeroing
     for (std::size_t i = 0; i < count; ++i) slab.blocks[i].home = &stripes[i % stripes.size()];
     ++slab_count;
     capacity += count;
@@ -80,7 +80,7 @@ struct OperationPool::State {
     }
   }
 
-  // A free block, or null when there was a moment at which all were out.
+  // Returns a free block, or null if there was a moment at which all were acquired.
   Block* take() {
     static std::atomic<std::size_t> threads{0};
     static thread_local const std::size_t first = threads++;
@@ -89,7 +89,7 @@ struct OperationPool::State {
       std::lock_guard guard(stripe.lock);
       if (Block* block = stripe.pop()) return block;
     }
-    // Each stripe was empty when we looked, but a block may have come back behind us. All locks together tell.
+    // Each stripe was empty when we checked it, but a block may have been released since. Check with all locks held.
     for (Stripe& stripe : stripes) stripe.lock.lock();
     Block* block = nullptr;
     for (Stripe& stripe : stripes) block = block != nullptr ? block : stripe.pop();
@@ -97,7 +97,7 @@ struct OperationPool::State {
     return block;
   }
 
-  // The block at this address, or null when it is none of ours. Looks at the address alone, never into `*op`.
+  // Returns the block at this address, or null if it is not of this pool. Uses only the address, never reads `*op`.
   Block* find(OverlappedEx* op) {
     const auto address = reinterpret_cast<std::uintptr_t>(op);
     for (std::size_t i = 0; i < slab_count; ++i) {
@@ -127,7 +127,7 @@ OverlappedEx* OperationPool::acquire(OpKind kind) {
       return nullptr;
     }
     std::lock_guard guard(state_->growing);
-    block = state_->take();  // somebody else may have added a slab while we waited
+    block = state_->take();  // another thread may have added a slab while we waited
     if (block == nullptr) state_->add_slab(state_->capacity);
   }
   block->overlapped = OVERLAPPED{};
@@ -137,7 +137,7 @@ OverlappedEx* OperationPool::acquire(OpKind kind) {
 }
 
 bool OperationPool::release(OverlappedEx* op) {
-  std::shared_ptr<Connection> connection;  // dies after the lock is gone: its destructor may close a socket
+  std::shared_ptr<Connection> connection;  // destroyed after the lock is released: its destructor may close a socket
   if (Block* block = state_->find(op)) {
     std::lock_guard guard(block->home->lock);
     if (std::exchange(block->out, false)) {
