@@ -43,7 +43,7 @@ TEST(Figures, TheRatioIsTheMedianOfTheRoundsRatios) {
   EXPECT_DOUBLE_EQ(named(figures, "calls of new per echo").ratio, 2);
 }
 
-TEST(Figures, WhatALabHasNotIsNoRow) {
+TEST(Figures, AMissingMeasurementHasNoRow) {
   Sample one = sample(1, 1, 1);
   EXPECT_EQ(figures_of({{one, one}}, "echo").size(), 5u);
   one.calls = 2;
@@ -73,7 +73,7 @@ TEST(Figures, TheTableFitsAndShowsWhichWay) {
   EXPECT_EQ(table_of(figures_of(by_chance, "echo")).find("worse"), std::string::npos);
 }
 
-TEST(Figures, ThePictureNeedsNothingElse) {
+TEST(Figures, TheChartIsSelfContained) {
   const std::vector<Round> rounds = {{sample(100, 2, 4), sample(200, 1, 2)}};
   const std::string svg = svg_of(figures_of(rounds, "echo"), rounds, "<script>alert(\"1\") & more");
   EXPECT_EQ(svg.rfind("<svg ", 0), 0u);

@@ -46,7 +46,7 @@ std::string why(const std::string& error) {
 }
 
 // The two take turns, and take turns in who is first: what changes on this machine meanwhile meets both.
-std::vector<bench::Round> play(const Options& options, const bench::Course& course, std::string& failure) {
+std::vector<bench::Round> run_rounds(const Options& options, const bench::Course& course, std::string& failure) {
   std::vector<bench::Round> rounds;
   for (int i = 0; i < options.rounds && !stop; ++i) {
     bench::Round round;
@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
   const lab::WinsockSession winsock;
   const bench::Course course = bench::course_of(options.lab);
   std::string failure;
-  const std::vector<bench::Round> rounds = play(options, course, failure);
+  const std::vector<bench::Round> rounds = run_rounds(options, course, failure);
   clear_progress();
   if (!rounds.empty()) {
     const std::vector<bench::Figure> figures = bench::figures_of(rounds, course.message);

@@ -1,4 +1,4 @@
-// `lab compare`: two submissions through the same grading as a class, then side by side.
+// `lab compare`: grades two submissions like a class, then shows them side by side.
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
@@ -20,11 +20,11 @@ namespace {
 
 constexpr std::size_t kMostDiff = 200;  // lines of one file on the console
 
-using Measured = std::vector<std::pair<std::string, std::string>>;  // a lab's name, and what was measured of it
+using Measured = std::vector<std::pair<std::string, std::string>>;  // the name of a lab, and its measurements
 
 struct Side {
   Submission submission;
-  PrivateFolder folder;  // what was collected, and the programs
+  PrivateFolder folder;  // the collected files and the programs
   std::map<int, std::string> files;
   Grade grade;
 };
@@ -32,7 +32,7 @@ struct Side {
 Submission submission_at(const std::string& path, const Workspace& workspace) {
   if (path == "solution") return {"solution", workspace.root / "solutions"};
   const std::vector<Submission> found = find_submissions({path}, workspace.labs);
-  if (found.size() != 1) throw UsageError("'" + path + "' is a class of " + std::to_string(found.size()) + " submissions; compare takes one at a time");
+  if (found.size() != 1) throw UsageError("'" + path + "' is a class of " + std::to_string(found.size()) + " submissions; name one of them");
   return found[0];
 }
 
@@ -51,7 +51,7 @@ struct Difference {
   const TestResult* second;
 };
 
-// Tests of one lab that did not end alike on both sides.
+// Returns the tests of one lab that ended differently for the two submissions.
 std::vector<Difference> differences(const LabResult& a, const LabResult& b) {
   std::vector<Difference> found;
   for (std::size_t i = 0; i < std::min(a.tests.size(), b.tests.size()); ++i) {
@@ -64,7 +64,7 @@ std::string told(const TestResult& test) {
   return std::string(name_of(test.verdict)) + (test.rule.empty() ? "" : ", rule " + plain_line(test.rule, 40)) + (test.reason.empty() ? "" : ": " + plain_line(test.reason, 160));
 }
 
-// What a box printed, as text of ours: nothing in it reaches the terminal.
+// Returns the output of a sandboxed program as safe text: none of its control characters reach the terminal.
 std::string shown(const std::string& output) {
   std::string text;
   std::istringstream lines(output);
@@ -96,7 +96,7 @@ void print_differences(const LabResult& first, const LabResult& second) {
 void print_diff(const std::string& file, const std::string& first, const std::string& second) {
   const std::vector<std::string> lines = unified_diff(bounded_lines(first), bounded_lines(second), "first/" + file, "second/" + file);
   std::printf("\n");
-  if (lines.empty()) std::printf("%s is the same, line for line\n", file.c_str());
+  if (lines.empty()) std::printf("%s is identical\n", file.c_str());
   for (std::size_t i = 0; i < std::min(lines.size(), kMostDiff); ++i) {
     std::string line = lines[i];
     std::replace(line.begin(), line.end(), '\t', ' ');
@@ -138,7 +138,7 @@ int compare(const Workspace& workspace, const CompareOptions& options) {
   Side sides[2] = {{submission_at(options.first, workspace), {}, {}, {}}, {submission_at(options.second, workspace), {}, {}, {}}};
   if (sides[0].submission.name == sides[1].submission.name) sides[1].submission.name += " (second)";
   Progress progress;
-  const bool measures = options.rounds > 0 && workspace.platform(options.platform).name == "linux";  // as `bench N`
+  const bool measures = options.rounds > 0 && workspace.platform(options.platform).name == "linux";  // like `bench N`
   SubmissionGrader grader(workspace, options, progress, measures);
   if (!grader.prepare()) return kExitInterrupted;
   for (Side& side : sides) {

@@ -14,7 +14,7 @@ namespace grader {
 namespace {
 
 constexpr std::size_t kDigits = 16;  // of a digest
-constexpr std::size_t kProvedAgain = 10;  // one in so many
+constexpr std::size_t kProvedAgain = 10;  // one of this many
 
 std::string result_of(const Proof& proof) {
   std::string text;
@@ -34,7 +34,7 @@ bool is_digest(const std::string& text) {
   return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// "linux 100, asan 100" or "killed 20/20, others 2". Nothing when it is neither.
+// Parses "linux 100, asan 100" or "killed 20/20, others 2". Returns nullopt for any other text.
 std::optional<Proof> parse_result(const std::string& text) {
   Proof proof;
   if (text.starts_with("killed ")) {

@@ -1,4 +1,4 @@
-// A listening socket on 127.0.0.1 and a connection to it: all labs live on this.
+// Opens a listening socket on 127.0.0.1 and a connection to it. Every lab needs this to work.
 #include "loopback_probe.h"
 
 #ifdef _WIN32

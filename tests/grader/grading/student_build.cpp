@@ -127,7 +127,7 @@ Limits compile_limits(const Platform& platform) {
 
 std::string StudentBuilder::fingerprint() const {
   std::string all;
-  for (const LabKit& kit : labs_) all += fingerprint(kit);
+  for (const LabTests& builder : labs_) all += fingerprint(builder);
   return hash_of(all);
 }
 
@@ -157,19 +157,19 @@ std::string StudentBuilder::shown_error(const Ended& ended, const fs::path& fold
   return text.empty() ? "the compiler ended with " + describe_end(ended) + "\n" : text;
 }
 
-TestProgram StudentBuilder::program(const Lab& lab, const fs::path& bin, const Boxed& boxed) const {
+TestProgram StudentBuilder::program(const Lab& lab, const fs::path& bin, const WrapInSandbox& wrap) const {
   TestProgram program{bin / (lab.name + "_graded_test" + platform_.suffix), platform_};
   program.timeline = TestProgram::Timeline::of_failures;
   const bool sanitized = platform_.sanitized;
-  program.guard = [bin, boxed, sanitized, system = system_](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
-    Box box;
-    box.system = system;
-    box.read_only = {bin};
-    box.writable = files;
-    box.scratch = folder;
-    box.limits.seconds = command.limit;
-    box.limits.memory = sanitized ? 0 : 4096 * kMegabyte;
-    return boxed(command, box);
+  program.guard = [bin, wrap, sanitized, system = system_](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
+    SandboxSpec spec;
+    spec.system = system;
+    spec.read_only = {bin};
+    spec.writable = files;
+    spec.scratch = folder;
+    spec.limits.seconds = command.limit;
+    spec.limits.memory = sanitized ? 0 : 4096 * kMegabyte;
+    return wrap(command, spec);
   };
   return program;
 }

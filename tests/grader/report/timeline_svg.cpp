@@ -32,7 +32,8 @@ std::string text_at(double x, double y, const std::string& text, std::size_t mos
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\">" + html(text.size() > most ? text.substr(0, most - 1) + "." : text) + "</text>\n";
 }
 
-// Where each moment stands: order is kept, and a gap grows with its logarithm. A few use the room there is.
+// Returns the x position of each moment: the order is kept, and the width of a gap is logarithmic. A few moments use
+// the full width.
 std::map<double, double> places_of(const std::vector<Span>& spans) {
   std::map<double, double> places;
   for (const Span& span : spans) places[span.start] = places[span.start + span.length] = 0;
@@ -91,7 +92,7 @@ std::string html_timeline(const Timeline& timeline) {
     const double y = kHead + kLane * static_cast<double>(i);
     svg += "<line class=\"lane\" x1=\"0\" x2=\"" + number(width) + "\" y1=\"" + number(y) + "\" y2=\"" + number(y) + "\"/>\n" + text_at(4, y + 15, timeline.lanes[i], 26);
   }
-  double free = kLabels;  // of the head line
+  double free = kLabels;  // the next free position in the head line
   for (const auto& place : places) {
     const std::string text = time_text(place.first - places.begin()->first);
     if (place.second < free) continue;
@@ -99,7 +100,7 @@ std::string html_timeline(const Timeline& timeline) {
     free = place.second + kLetter * static_cast<double>(text.size()) + 14;
   }
   for (const Span& span : spans) svg += bar(span, places.at(span.start), places.at(span.start + span.length));
-  std::vector<double> used(lanes, 0);  // a name stands behind its bar, where nothing else is
+  std::vector<double> used(lanes, 0);  // a name is drawn after its bar if that space is free
   for (std::size_t i = 0; i < spans.size(); ++i) {
     const Span& span = spans[i];
     const double begin = places.at(span.start), end = places.at(span.start + span.length), need = kLetter * static_cast<double>(span.name.size()) + 6;
@@ -118,7 +119,7 @@ std::string html_timeline(const Timeline& timeline) {
   }
   svg += "</svg>\n";
   return "<div class=\"wide\">" + svg + "</div>\n" +
-         element("p", "dim", "Time goes to the right; long waits are shortened. Blue: done; red: failed; amber: not ended." +
+         element("p", "dim", "Time increases to the right; long waits are shortened. Blue: done; red: failed; amber: not ended." +
                                  (left_out > 0 ? " " + std::to_string(left_out) + " more bars are left out." : "")) + "\n" + list_of(spans, timeline.lanes);
 }
 
