@@ -39,9 +39,9 @@ int Socket::accept(sockaddr_storage& name, socklen_t& length, int& fd, bool& non
     if (fd >= 0) return 0;
     const int error_number = errno;
     // Linux reports too many open files before it checks for a connection; Windows waits for one.
-    const bool nobody = error_number == EAGAIN ||
-                        ((error_number == EMFILE || error_number == ENFILE) && !has_connection(fd_));
-    if (!nobody) return accept_error(error_number);
+    const bool none = error_number == EAGAIN ||
+                      ((error_number == EMFILE || error_number == ENFILE) && !has_connection(fd_));
+    if (!none) return accept_error(error_number);
     if (nonblocking_) return WSAEWOULDBLOCK;
     if (!caller) caller.emplace(blocked_, lock);
     caller->sleep(fd_, POLLIN, INFINITE);
