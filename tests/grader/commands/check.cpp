@@ -43,8 +43,10 @@ struct Plan {
 Plan plan_of(const Workspace& workspace, const CheckOptions& options) {
   if (options.solutions) workspace.need_solutions("check --solutions");
   if (!options.test.empty() && (options.lab.empty() || options.lab == "all")) throw UsageError("--test needs the lab: lab check 4 --test NAME");
-  if (options.own && (options.solutions || !options.test.empty())) throw UsageError("--own runs all tests over your own labs; omit --solutions and --test");
-  if (options.sanitizers && !options.platform.empty()) throw UsageError("--sanitizers includes all of their platforms; omit --platform");
+  if (options.own && (options.solutions || !options.test.empty()))
+    throw UsageError("--own runs all tests over your own labs; omit --solutions and --test");
+  if (options.sanitizers && !options.platform.empty())
+    throw UsageError("--sanitizers includes all of their platforms; omit --platform");
   const Platform asked = workspace.platform(options.platform);
   Plan plan;
   plan.options = options;

@@ -32,7 +32,8 @@ struct Side {
 Submission submission_at(const std::string& path, const Workspace& workspace) {
   if (path == "solution") return {"solution", workspace.root / "solutions"};
   const std::vector<Submission> found = find_submissions({path}, workspace.labs);
-  if (found.size() != 1) throw UsageError("'" + path + "' is a class of " + std::to_string(found.size()) + " submissions; name one of them");
+  if (found.size() != 1)
+    throw UsageError("'" + path + "' is a class of " + std::to_string(found.size()) + " submissions; name one of them");
   return found[0];
 }
 
@@ -60,7 +61,7 @@ std::vector<Difference> differences(const LabResult& a, const LabResult& b) {
   return found;
 }
 
-std::string told(const TestResult& test) {
+std::string result_text(const TestResult& test) {
   return std::string(name_of(test.verdict)) + (test.rule.empty() ? "" : ", rule " + plain_line(test.rule, 40)) + (test.reason.empty() ? "" : ": " + plain_line(test.reason, 160));
 }
 
@@ -86,7 +87,7 @@ void print_points(const Side& a, const Side& b) {
 
 void print_differences(const LabResult& first, const LabResult& second) {
   for (const Difference& one : differences(first, second)) {
-    std::printf("\n%s\n  first   %s\n  second  %s\n", bold(one.first->name).c_str(), told(*one.first).c_str(), told(*one.second).c_str());
+    std::printf("\n%s\n  first   %s\n  second  %s\n", bold(one.first->name).c_str(), result_text(*one.first).c_str(), result_text(*one.second).c_str());
   }
   for (const LabResult* lab : {&first, &second}) {
     if (lab->problem == Problem::build) std::printf("\n%s, %s: %s\n", lab->name.c_str(), lab == &first ? "first" : "second", plain_line(lab->problem_text, 300).c_str());
@@ -114,8 +115,8 @@ std::string html_of(const Side& a, const Side& b, const Measured& measured) {
     const LabResult &first = a.grade.labs[i], &second = b.grade.labs[i];
     body += "<tr>" + element("td", "", first.name) + element("td", "n", html_score(first)) + element("td", "n", html_score(second)) + "</tr>\n";
     for (const Difference& one : differences(first, second)) {
-      tests += "<tr>" + element("td", "name", html(one.first->name, 100)) + element("td", one.first->passed() ? "good" : "bad", html(told(*one.first), 400)) +
-               element("td", one.second->passed() ? "good" : "bad", html(told(*one.second), 400)) + "</tr>\n";
+      tests += "<tr>" + element("td", "name", html(one.first->name, 100)) + element("td", one.first->passed() ? "good" : "bad", html(result_text(*one.first), 400)) +
+               element("td", one.second->passed() ? "good" : "bad", html(result_text(*one.second), 400)) + "</tr>\n";
     }
     const auto one = a.files.find(first.number), other = b.files.find(first.number);
     if (one != a.files.end() && other != b.files.end()) {

@@ -28,8 +28,10 @@ int diff(const Workspace& workspace, const std::string& number, bool force) {
       why = "your file has " + std::to_string(result->earned) + " of " + std::to_string(result->possible) + " points";
     }
     if (!why.empty()) {
-      std::printf("the solution is shown only if your file has full points: %s\nNext: %s\n"
-                  "To see it now, although you would learn less: ./lab diff %d --force\n", why.c_str(), check.c_str(), lab.number);
+      std::printf(
+          "the solution is shown only if your file has full points: %s\nNext: %s\n"
+          "To see it now, although you would learn less: ./lab diff %d --force\n",
+          why.c_str(), check.c_str(), lab.number);
       return kExitNotFull;
     }
   }

@@ -65,7 +65,7 @@ Finding compiler() {
 struct Package {
   const char* name;
   const char* header;
-  const char* source;  // the folder where a package keeps its sources for CMake; may be empty
+  const char* source;   // the folder where a package keeps its sources for CMake; may be empty
   const char* fetched;  // CMake's name for it, if CMake can fetch it
   const char* install;
   bool needed;
@@ -166,7 +166,9 @@ int print_findings(const std::vector<Finding>& findings) {
   }
   std::printf("\n");
   if (!needed.empty()) std::printf("To install it on Debian:  apt-get install%s\n", needed.c_str());
-  if (!install.empty()) std::printf("To install what `lab bench`, tests on Wine, `lab reset` or grading need:  apt-get install%s\n", install.c_str());
+  if (!install.empty())
+    std::printf("To install what `lab bench`, tests on Wine, `lab reset` or grading need:  apt-get install%s\n",
+                install.c_str());
   if (wrong.empty()) {
     std::printf("The labs can be done here.\n");
     return kExitFull;

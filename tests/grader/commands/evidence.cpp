@@ -78,7 +78,8 @@ class Learner {
       for (const std::string& program : programs) targets.push_back(program.substr(0, program.rfind("_test")));
       const BuildResult built = build(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
       if (!built.ok) {
-        std::printf("%sComplete log: %s\n", indented(built.error, workspace_).c_str(), workspace_.shown(built.log).c_str());
+        std::printf("%sComplete log: %s\n", indented(built.error, workspace_).c_str(),
+                    workspace_.shown(built.log).c_str());
         return false;
       }
       const std::vector<GradedTest> graded = read_points(workspace_.root / "tests/points.json", lab.name);

@@ -39,7 +39,8 @@ class Grader {
     if (options.gradescope.empty()) {
       std::vector<std::string> left_out;
       submissions_ = find_submissions(options.paths, workspace.labs, &left_out);
-      for (const std::string& name : left_out) std::printf("not a submission: %s is not a folder, .zip or .tar.gz\n", plain_line(name).c_str());
+      for (const std::string& name : left_out)
+        std::printf("not a submission: %s is not a folder, .zip or .tar.gz\n", plain_line(name).c_str());
     } else {
       if (options.paths.size() != 1 || !fs::is_directory(options.paths[0])) throw UsageError("--gradescope takes one folder, a submission");
       submissions_ = {{"submission", fs::absolute(options.paths[0])}};  // even if it contains nothing usable
@@ -138,7 +139,8 @@ class Grader {
       else report_.missing.push_back(submissions_[i].name);
     }
     for (const SimilarPair& pair : similarity_.pairs()) {
-      report_.similar.push_back({submissions_[pair.first].name, submissions_[pair.second].name, workspace_.lab(std::to_string(pair.lab)).name, pair.share});
+      report_.similar.push_back({submissions_[pair.first].name, submissions_[pair.second].name,
+                                 workspace_.lab(std::to_string(pair.lab)).name, pair.share});
     }
     write_whole(folder_ / "results.json", to_json(report_));
     write_whole(folder_ / "results.csv", to_csv(report_));

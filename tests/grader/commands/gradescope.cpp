@@ -36,9 +36,10 @@ int pack_gradescope(const Workspace& workspace, const PackOptions& options) {
   const Ended ended = run(command);
   if (ended.how == Ended::How::interrupted) return kExitInterrupted;
   if (!ended.ok()) throw GraderError("the file could not be packed: " + ended.error + ended.output);
-  std::printf("packed labs %s into %s, %ju KB\nIt contains the solutions: upload it to Gradescope only.\n"
-              "On Gradescope choose a base image with CMake 3.24 or later, and at least 1 CPU and 2 GB.\n",
-              labs.c_str(), workspace.shown(zip).c_str(), static_cast<std::uintmax_t>(fs::file_size(zip) / 1024));
+  std::printf(
+      "packed labs %s into %s, %ju KB\nIt contains the solutions: upload it to Gradescope only.\n"
+      "On Gradescope choose a base image with CMake 3.24 or later, and at least 1 CPU and 2 GB.\n",
+      labs.c_str(), workspace.shown(zip).c_str(), static_cast<std::uintmax_t>(fs::file_size(zip) / 1024));
   return kExitFull;
 }
 

@@ -58,7 +58,9 @@ std::string made_for_students(const Workspace& workspace, const std::string& fil
   for (const Lab& lab : workspace.labs) {
     if (file == lab.student_file()) {
       const std::string starter = is_starter(text) ? text : starter_of(workspace, lab);
-      if (starter.empty()) throw GraderError(file + " is no longer the starter, and git does not have it. Restore it with: lab reset " + std::to_string(lab.number));
+      if (starter.empty())
+        throw GraderError(file + " is no longer the starter, and git does not have it. Restore it with: lab reset " +
+                          std::to_string(lab.number));
       if (starter != text) std::printf("%s was changed: the handout contains the starter\n", file.c_str());
       return starter;
     }
@@ -190,7 +192,8 @@ int handout(const Workspace& workspace, const HandoutOptions& options) {
   const fs::path out = fs::absolute(options.out).lexically_normal();
   const fs::path folder = out.has_filename() ? out : out.parent_path();
   const fs::path zip = folder.string() + ".zip";
-  if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder))) throw UsageError(options.out + " already exists and is not empty");
+  if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder)))
+    throw UsageError(options.out + " already exists and is not empty");
   if (options.zip && fs::exists(zip)) throw UsageError(zip.string() + " already exists");
 
   std::error_code error;
@@ -214,7 +217,8 @@ int handout(const Workspace& workspace, const HandoutOptions& options) {
     Command tar;
     tar.args = {"cmake", "-E", "tar", "cf", zip.string(), "--format=zip", "--", folder.filename().string()};
     tar.dir = folder.parent_path();
-    if (const Ended ended = run(tar); !ended.ok()) throw GraderError("the .zip cannot be created: " + ended.error + ended.output);
+    if (const Ended ended = run(tar); !ended.ok())
+      throw GraderError("the .zip cannot be created: " + ended.error + ended.output);
     std::printf("packed as %s\n", zip.string().c_str());
   }
   return kExitFull;

@@ -33,7 +33,8 @@ std::string wrapped(const std::string& text) {
 int about_the_failure(const Workspace& workspace, const Lab& lab) {
   const std::string number = std::to_string(lab.number);
   const auto result = saved_result(workspace, lab);
-  std::printf("every TODO of lab %s is written. For hints on one of them: ./lab hint %s TODO\n", number.c_str(), number.c_str());
+  std::printf("every TODO of lab %s is written. For hints on one of them: ./lab hint %s TODO\n", number.c_str(),
+              number.c_str());
   if (!result || result->hash != hash_of(read_text(workspace.root / lab.student_file()))) {
     std::printf("Next: ./lab check %s\n", number.c_str());
     return kExitFull;
@@ -55,7 +56,8 @@ int hint(const Workspace& workspace, const HintOptions& options) {
   keep_starter(workspace, lab);
   int todo = options.todo;
   if (todo == 0) {
-    if (!workspace.has(lab.student_file())) throw UsageError(lab.student_file() + " does not exist. Restore the starter: lab reset " + number);
+    if (!workspace.has(lab.student_file()))
+      throw UsageError(lab.student_file() + " does not exist. Restore the starter: lab reset " + number);
     const std::vector<int> open = open_todos(read_text(workspace.root / lab.student_file()));
     if (open.empty()) return about_the_failure(workspace, lab);
     todo = open.front();
@@ -67,7 +69,8 @@ int hint(const Workspace& workspace, const HintOptions& options) {
 
   ShownHints shown(workspace);
   std::size_t before = shown.of(lab, todo);
-  if (options.again && before == 0) throw UsageError("no hint for TODO " + std::to_string(todo) + " has been shown yet; omit --again");
+  if (options.again && before == 0)
+    throw UsageError("no hint for TODO " + std::to_string(todo) + " has been shown yet; omit --again");
   const bool used_up = before == kHintsPerTodo;
   std::size_t last = before;
   if (options.all) {

@@ -57,7 +57,8 @@ void tests(std::ostream& text, const MatrixLab& lab) {
     for (const std::string& test : program.tests) ++catches[test];
   }
   text << "\n| test | wrong programs that it must catch |\n|---|---|\n";
-  for (const GradedTest& test : lab.graded) text << "| " << after_dot(test.name) << " | " << catches[test.name] << " |\n";
+  for (const GradedTest& test : lab.graded)
+    text << "| " << after_dot(test.name) << " | " << catches[test.name] << " |\n";
 }
 
 }  // namespace

@@ -67,7 +67,8 @@ std::string check_mutants(const Mutants& mutants, const fs::path& folder, const 
   std::set<std::string> listed;
   const auto list = [&](const std::string& name) {
     if (!listed.insert(name).second) complain(name + ": two entries in mutants.json");
-    if (!fs::exists(folder / (name + ".cpp"))) complain(name + ": is in mutants.json, but there is no file " + name + ".cpp");
+    if (!fs::exists(folder / (name + ".cpp")))
+      complain(name + ": is in mutants.json, but there is no file " + name + ".cpp");
   };
   for (const WrongProgram& program : mutants.wrong) {
     list(program.name);

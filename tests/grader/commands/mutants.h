@@ -53,8 +53,8 @@ struct Kill {
   enum class How { killed, survives, another_reason, not_run };
   How how = How::not_run;
   std::size_t rounds = 0;
-  std::size_t killed = 0;   // rounds in which every named test failed as expected
-  std::string why;          // of the first round in which that was not so
+  std::size_t killed = 0;             // rounds in which every named test failed as expected
+  std::string why;                    // of the first round in which that was not so
   const TestResult* shown = nullptr;  // the result that shows it
 };
 Kill judge_wrong(const WrongProgram& program, const std::vector<std::vector<TestResult>>& rounds);
@@ -69,7 +69,7 @@ struct MutantOptions {
   std::uint64_t seed = 0;
   std::string lab;     // empty: all
   unsigned runs = 1;   // of each named test
-  bool others = false; // also run the tests that are not named, to count them in the matrix
+  bool others = false;  // also run the tests that are not named, to count them in the matrix
   unsigned jobs = 1;
 };
 

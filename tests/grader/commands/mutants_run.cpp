@@ -41,8 +41,8 @@ struct ProgramRuns {
   const MatrixLab* lab = nullptr;
   const WrongProgram* wrong = nullptr;  // one of these two is set
   const RightProgram* right = nullptr;
-  std::string inputs;                   // empty: not needed
-  const Proof* recorded = nullptr;      // set if it covers these inputs
+  std::string inputs;               // empty: not needed
+  const Proof* recorded = nullptr;  // set if it covers these inputs
   bool chosen = false;
   std::string not_built;                         // reason why it could not be built
   std::vector<std::vector<TestResult>> rounds;   // wrong: the named tests, once for each round; right: all, once for each platform
@@ -295,7 +295,8 @@ class MutantRunner {
     const Kill kill = judge_wrong(*program.wrong, program.rounds);
     if (kill.how == Kill::How::not_run) return std::nullopt;
     if (kill.how != Kill::How::killed) {
-      fail(program, (kill.how == Kill::How::survives ? "survives: " : "fails for the wrong reason: ") + kill.why, kill.shown);
+      fail(program, (kill.how == Kill::How::survives ? "survives: " : "fails for the wrong reason: ") + kill.why,
+           kill.shown);
       return std::nullopt;
     }
     Proof proof;
@@ -369,7 +370,7 @@ class MutantRunner {
   std::vector<Platform> platforms_;  // native, asan, tsan
   std::deque<MatrixLab> labs_;       // programs point to them
   std::deque<ProgramRuns> programs_;
-  std::deque<TestProgram> tested_;   // runs point to them
+  std::deque<TestProgram> tested_;  // runs point to them
   std::vector<std::pair<std::string, Proof>> proved_;
 };
 

@@ -102,7 +102,7 @@ std::string ProofRecord::text() const {
   for (const auto& entry : proofs_) widest = std::max(widest, entry.first.size());
   std::string text =
       "# What is proved of the programs in tests/mutants. Written by `./lab test --mutants` and `./lab test --all`;\n"
-      "# tests/grader/proof_record.h says what the columns are. Do not edit: a changed line fails the next run.\n";
+      "# tests/grader/commands/proof_record.h describes the columns. Do not edit: a changed line fails the next run.\n";
   for (const auto& [program, proof] : proofs_) {
     text += program + std::string(widest - program.size() + 2, ' ') + proof.inputs + "  " + seal_of(program, proof) +
             "  " + result_of(proof) + "\n";

@@ -1,5 +1,6 @@
-// tests/mutants/RECORD.txt: what `lab test` has proved of each program of tests/mutants, and for which inputs. A program
-// whose inputs are the recorded ones need not be run again. One line for each program, in the order of the names:
+// tests/mutants/RECORD.txt: what `lab test` has proved of each program of tests/mutants, and for which inputs. A
+// program whose inputs are the recorded ones need not be run again. One line for each program, in the order of the
+// names:
 //
 //   lab01_accept/any_error_ends_the_loop  4be0a9c1d2f35a60  b7a1c09e8f7d6e5c  killed 20/20, others 2
 //   lab01_accept/right_beginner           9d1c22aa0b5e7f31  0a9b8c7d6e5f4a3b  linux 100, asan 100, tsan 100
@@ -19,8 +20,8 @@ namespace grader {
 // What was proved of one program.
 struct Proof {
   std::string inputs;
-  unsigned rounds = 0;          // a wrong program: number of runs of each named test; a right one: 1
-  std::string others;           // a wrong program: number of other tests that fail; empty: they were not run
+  unsigned rounds = 0;  // a wrong program: number of runs of each named test; a right one: 1
+  std::string others;   // a wrong program: number of other tests that fail; empty: they were not run
   std::vector<std::pair<std::string, int>> scores;  // a right program: the points on each platform
 
   bool operator==(const Proof&) const = default;

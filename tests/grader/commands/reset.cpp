@@ -23,7 +23,8 @@ fs::path free_backup(const fs::path& file) {
 }
 
 bool agreed(const Lab& lab) {
-  std::printf("%s becomes the starter again; your file is kept next to it. Continue? [y/N] ", lab.student_file().c_str());
+  std::printf("%s becomes the starter again; your file is kept next to it. Continue? [y/N] ",
+              lab.student_file().c_str());
   std::fflush(stdout);
   std::string answer;
   return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
@@ -36,8 +37,9 @@ int reset(const Workspace& workspace, const std::string& number, bool yes) {
   const fs::path file = workspace.root / lab.student_file();
   const std::string starter = starter_of(workspace, lab);
   if (starter.empty()) {
-    throw GraderError("there is no starter for " + lab.student_file() +
-                      ": git does not have it, and no copy was kept. Get it from the source of your copy of the course");
+    throw GraderError(
+        "there is no starter for " + lab.student_file() +
+        ": git does not have it, and no copy was kept. Get it from the source of your copy of the course");
   }
   const bool exists = fs::exists(file);
   if (exists && read_text(file) == starter) {

@@ -53,7 +53,8 @@ int run_versus(const Workspace& workspace, const std::string& platform_name, con
   const Platform platform = workspace.platforms().front();
   if (platform.name != "linux" || (!platform_name.empty() && platform_name != platform.name)) throw UsageError("bench N measures natively on Linux only");
   for (const Lab& needed : workspace.labs) {
-    if (needed.number <= lab.number && !workspace.has(needed.solution_file())) throw UsageError(needed.solution_file() + " does not exist; there is no reference to measure against");
+    if (needed.number <= lab.number && !workspace.has(needed.solution_file()))
+      throw UsageError(needed.solution_file() + " does not exist; there is no reference to measure against");
   }
   const std::string yours = lab.name + (solution ? "_solution_measured" : "_graded_measured"), reference = lab.name + "_solution_measured";
   if (const int code = build_quietly(workspace, platform, {yours, reference, "lab_versus"}, jobs); code != 0) return code;

@@ -144,7 +144,9 @@ int soak(const Workspace& workspace, const SoakOptions& options) {
   std::printf("\n%-24s %8s %9s  %9s  %s\n", ("on " + platform.name).c_str(), "runs", "failures", "rate", "95% upper bound");
   for (const SoakedLab& lab : labs) print_line(lab.name, lab.runs, lab.failed);
   print_line("all", all_runs, all_failed);
-  std::printf("A run is one test in its own process. The bound is the one-sided Clopper-Pearson bound: 3 / runs without a failure.\n");
+  std::printf(
+      "A run is one test in its own process. The bound is the one-sided Clopper-Pearson bound: 3 / runs without a "
+      "failure.\n");
   if (!first_failures.empty()) {
     std::printf("\n");
     print_failure(first_failures.front(), workspace);

@@ -76,7 +76,9 @@ std::string next_step(const std::vector<Standing>& all) {
     }
     return "correct " + lab.student_file() + ", then: " + check;
   }
-  return "all labs have full points" + (all.front().solution ? ". Compare them with the solutions: ./lab diff " + std::to_string(all.front().lab->number) : std::string());
+  return "all labs have full points" + (all.front().solution ? ". Compare them with the solutions: ./lab diff " +
+                                                                   std::to_string(all.front().lab->number)
+                                                             : std::string());
 }
 
 }  // namespace

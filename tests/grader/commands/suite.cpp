@@ -27,7 +27,7 @@ namespace {
 constexpr double kLimit = 60;        // seconds for a test that is not graded
 constexpr double kLongLimit = 900;   // for tests that grade a class, or build the course again
 constexpr unsigned kProgramsPerJob = 2;  // at once: their tests wait half of the time
-constexpr double kQuickly = 10;      // a starter must print "not started" within this time; the machine may be busy
+constexpr double kQuickly = 10;          // a starter must print "not started" within this time; the machine may be busy
 
 // Returns the time that `lab` has needed to install packages and to build this tool.
 double seconds_since_lab_started() {
@@ -133,7 +133,8 @@ class Suite {
       if (builds[i].ok) {
         good.push_back(targets[i]);
       } else {
-        stage.fail(targets[i] + " does not build", builds[i].error + "Complete log: " + workspace_.shown(builds[i].log));
+        stage.fail(targets[i] + " does not build",
+                   builds[i].error + "Complete log: " + workspace_.shown(builds[i].log));
       }
     }
     return good;
@@ -176,7 +177,8 @@ class Suite {
       }
       if (result.reason.starts_with(kEndedEarly)) result.output += "\ntests/evidence.json may be out of date: lab test --evidence writes it\n";
       if (expected != Verdict::passed) {
-        result.reason = std::string("expected '") + name_of(expected) + "' without delay; it took " + in_seconds(result.seconds);
+        result.reason =
+            std::string("expected '") + name_of(expected) + "' without delay; it took " + in_seconds(result.seconds);
       }
       result.name = program->file.stem().string() + " " + result.name;
       stage.failures.push_back(result);

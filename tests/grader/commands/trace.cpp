@@ -34,7 +34,9 @@ void print_timeline(const Timeline& timeline) {
     std::printf("%s\n", line.find("  !! ") != std::string::npos ? red(line).c_str() : line.c_str());
   }
   for (const std::string& line : errors_of(timeline)) std::printf("%s\n", line.c_str());
-  if (timeline.left_out > 0) std::printf("%zu events in the middle were not recorded: only the first and the last ones are kept\n", timeline.left_out);
+  if (timeline.left_out > 0)
+    std::printf("%zu events in the middle were not recorded: only the first and the last ones are kept\n",
+                timeline.left_out);
 }
 
 }  // namespace
@@ -58,7 +60,8 @@ int trace(const Workspace& workspace, const TraceOptions& options) {
     if (built.interrupted) return kExitInterrupted;
     if (!built.ok) {
       progress.clear();
-      std::fprintf(stderr, "%s does not build\n\n%s\nComplete log: %s\n", file.c_str(), indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
+      std::fprintf(stderr, "%s does not build\n\n%s\nComplete log: %s\n", file.c_str(),
+                   indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
       return kExitBuildFailed;
     }
     progress.phase("running " + test.name);
@@ -81,7 +84,8 @@ int trace(const Workspace& workspace, const TraceOptions& options) {
   std::ofstream stream(out, std::ios::binary);
   stream << result.timeline << std::flush;
   if (!stream) throw UsageError(out.string() + " cannot be written");
-  std::printf("timeline: %s  (to see it as a chart, open it in ui.perfetto.dev or chrome://tracing)\n", workspace.shown(out).c_str());
+  std::printf("timeline: %s  (to see it as a chart, open it in ui.perfetto.dev or chrome://tracing)\n",
+              workspace.shown(out).c_str());
   return exit_code_of(result);
 }
 

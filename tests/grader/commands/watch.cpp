@@ -44,7 +44,8 @@ int watch(const Workspace& workspace, const std::string& number, unsigned jobs) 
   constexpr auto kPause = std::chrono::milliseconds(200);
   const Lab& lab = workspace.lab(number);
   const std::filesystem::path file = workspace.root / lab.student_file();
-  if (!workspace.has(lab.student_file())) throw UsageError(lab.student_file() + " does not exist. Restore the starter: lab reset " + number);
+  if (!workspace.has(lab.student_file()))
+    throw UsageError(lab.student_file() + " does not exist. Restore the starter: lab reset " + number);
   FileWatch watched(file);
   check_again(workspace, lab, jobs);
   while (!interrupted()) {

@@ -20,19 +20,25 @@ struct BenchOptions {
 
 inline void add_options(CLI::App& app, BenchOptions& options) {
   app.name("lab bench");
-  app.description("Measures the labs. Every number is the median of interleaved rounds of one run. Compare only numbers of the same run.");
+  app.description(
+      "Measures the labs. Every number is the median of interleaved rounds of one run. Compare only numbers of the "
+      "same run.");
   app.add_option("--only", options.parts, "run only these parts: echo, pool (with reassembly), memory, buffers")
       ->delimiter(',')
       ->check(CLI::IsMember({"echo", "pool", "memory", "buffers"}));
-  app.add_option("--rounds", options.rounds, "take each median of this many rounds")->check(CLI::Range(1, 99))->capture_default_str();
+  app.add_option("--rounds", options.rounds, "take each median of this many rounds")
+      ->check(CLI::Range(1, 99))
+      ->capture_default_str();
   app.add_option("--seconds", options.seconds, "measure each server for this many seconds per round")
       ->check(CLI::Range(0.1, 60.0))
       ->capture_default_str();
   CLI::Option* const wine_bin =
-      app.add_option("--wine-bin", options.wine_bin, "measure the Windows programs of this folder under Wine, in the part echo")
+      app.add_option("--wine-bin", options.wine_bin,
+                     "measure the Windows programs of this folder under Wine, in the part echo")
           ->check(CLI::ExistingDirectory);
-  CLI::Option* const wine_run = app.add_option("--wine-run", options.wine_run, "run them with this program (platform/windows/wine-run)")
-                                    ->check(CLI::ExistingFile);
+  CLI::Option* const wine_run =
+      app.add_option("--wine-run", options.wine_run, "run them with this program (platform/windows/wine-run)")
+          ->check(CLI::ExistingFile);
   wine_bin->needs(wine_run);
   wine_run->needs(wine_bin);
 }
@@ -47,9 +53,14 @@ struct VersusOptions {
 inline void add_options(CLI::App& app, VersusOptions& options) {
   app.name("lab bench N");
   app.description("Measures your server of a lab and the reference in one run. Compare only numbers of the same run.");
-  app.add_flag("--solution", options.solution, "measure the reference against itself: shows how close to 1 the ratios are on this machine");
-  app.add_option("--rounds", options.rounds, "take each median of this many rounds")->check(CLI::Range(1, 99))->capture_default_str();
-  app.add_option("--seconds", options.seconds, "measure each server for this many seconds per round")->check(CLI::Range(0.1, 60.0))->capture_default_str();
+  app.add_flag("--solution", options.solution,
+               "measure the reference against itself: shows how close to 1 the ratios are on this machine");
+  app.add_option("--rounds", options.rounds, "take each median of this many rounds")
+      ->check(CLI::Range(1, 99))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "measure each server for this many seconds per round")
+      ->check(CLI::Range(0.1, 60.0))
+      ->capture_default_str();
   app.add_option("--svg", options.svg, "write the chart to this file (default: build/bench/LAB.svg)");
 }
 

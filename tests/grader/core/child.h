@@ -19,17 +19,17 @@ struct JobLimits {
   std::uint64_t memory = 0;   // bytes; 0: no limit, as below
   unsigned processes = 0;
   double cpu_seconds = 0;
-  bool no_desktop = false;    // no access to the clipboard or other windows, and no log-off or shutdown
+  bool no_desktop = false;  // no access to the clipboard or other windows, and no log-off or shutdown
 };
 
 struct Command {
   // Args[0] is the program; without a slash it is searched in PATH
   std::vector<std::string> args;
-  std::filesystem::path dir;                              // working directory; empty: the current one
+  std::filesystem::path dir;  // working directory; empty: the current one
   // Added to the tool's environment, which is passed on without its GTEST_* variables
   std::vector<std::pair<std::string, std::string>> env;
   JobLimits job;
-  double limit = 0;                                       // seconds until the process is killed; 0: no limit
+  double limit = 0;  // seconds until the process is killed; 0: no limit
   // Called with each piece of output, on the thread that called run()
   std::function<void(std::string_view)> on_output;
 };

@@ -37,7 +37,7 @@ struct TestResult {
   std::string orders;     // "every order with at most 2 preemptions: 132"; empty when the test enumerated none
   std::string platform;  // where it failed
   std::string output;  // what the test printed; bounded
-  std::string timeline;  // what its threads and operations did, if it failed: text for parse_timeline
+  std::string timeline;              // what its threads and operations did, if it failed: text for parse_timeline
   std::vector<std::string> reached;  // its steps, and the checks that succeeded
   double seconds = 0;
 
@@ -51,14 +51,14 @@ enum class Problem { none, build, grader, missing };
 // The tests of a lab, run over the student's own earlier labs.
 struct OwnChain {
   enum class Status {
-    none,            // for lab 1, for the solutions, or if not all tests were run
-    no_reference,    // the grade itself was computed over them
-    no_points,       // the lab has no points yet
-    not_asked_for,   // the lab does not have full points
+    none,           // for lab 1, for the solutions, or if not all tests were run
+    no_reference,   // the grade itself was computed over them
+    no_points,      // the lab has no points yet
+    not_asked_for,  // the lab does not have full points
     does_not_build,
-    not_written,     // an earlier lab is not written yet
+    not_written,  // an earlier lab is not written yet
     tested,
-    as_before,       // full points, with the same programs as last time
+    as_before,  // full points, with the same programs as last time
   };
   Status status = Status::none;
   int earned = 0;
@@ -75,12 +75,12 @@ struct LabResult {
   std::string file_hash;               // of its text, computed before the build
   std::vector<TestResult> tests;       // in the order of the manifest
   Problem problem = Problem::none;
-  std::string problem_text;            // may have several lines
-  std::string problem_platform;        // the platform on which it does not build
-  std::filesystem::path log;           // the complete output
-  bool partial = false;                // not all tests were selected: --test, or the failing test that fails again
+  std::string problem_text;      // may have several lines
+  std::string problem_platform;  // the platform on which it does not build
+  std::filesystem::path log;     // the complete output
+  bool partial = false;          // not all tests were selected: --test, or the failing test that fails again
   OwnChain own_chain;
-  int hidden = 0;                      // points of tests that this copy of the course does not contain
+  int hidden = 0;  // points of tests that this copy of the course does not contain
   double seconds = 0;
 
   int earned() const {

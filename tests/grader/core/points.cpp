@@ -90,7 +90,7 @@ const GradedTest& chosen_test(const std::vector<GradedTest>& tests, const std::s
   }
   std::string near;
   for (const std::string& one : nearest(tests, name)) near += "\n  " + one;
-  throw UsageError("there is no test '" + name + "' in this lab. The nearest are:" + near);
+  throw UsageError("there is no test '" + name + "' in this lab. Similar names:" + near);
 }
 
 namespace {

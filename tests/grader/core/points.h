@@ -24,7 +24,7 @@ struct GradedTest {
   std::string name;
   int points = 0;
   double seconds = 25;  // native limit; a slow platform multiplies it. The test's own watchdog fires earlier, at 20
-  bool hidden = false; // not part of a handout
+  bool hidden = false;  // not part of a handout
   std::vector<std::string> places = {};  // what every passing run reaches, from tests/evidence.json
 };
 

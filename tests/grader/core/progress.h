@@ -13,7 +13,7 @@ namespace grader {
 bool stdout_is_terminal();
 bool stdin_is_terminal();
 std::size_t terminal_width();  // in columns; 80 if unknown
-void enable_terminal();  // Windows: enables escape sequences on the console
+void enable_terminal();        // Windows: enables escape sequences on the console
 
 // Returns the text in colour on a terminal, unless NO_COLOR is set. Otherwise returns it unchanged.
 std::string green(const std::string& text);

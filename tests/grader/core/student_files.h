@@ -25,7 +25,7 @@ std::vector<int> open_todos(const std::string& text);
 
 // The last check of a lab that graded the student's file.
 struct SavedResult {
-  std::string hash;           // of the file at that time
+  std::string hash;  // of the file at that time
   std::string platform;
   int earned = 0;
   int possible = 0;

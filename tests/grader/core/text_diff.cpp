@@ -52,7 +52,7 @@ std::vector<DiffLine> compare_lines(const std::string& first, const std::string&
 
 std::vector<DiffRow> side_by_side(const std::string& first, const std::string& second) {
   std::vector<DiffRow> rows;
-  std::vector<DiffRow> part;  // lines that differ
+  std::vector<DiffRow> part;                      // lines that differ
   std::size_t a = 0, b = 0, left = 0, right = 0;  // lines so far, and the filled rows of `part`, per side
   const auto row = [&](std::size_t i) -> DiffRow& {
     if (i == part.size()) part.emplace_back();

@@ -29,15 +29,15 @@ struct Grade {
 struct SimilarSubmissions {
   std::string first, second;  // their names
   std::string lab;
-  double share = 0;           // fraction of the smaller file, without common code
+  double share = 0;  // fraction of the smaller file, without common code
 };
 
 struct ClassReport {
   std::string platform, sandbox, seed;
   std::vector<std::string> labs;
-  std::vector<Grade> grades;         // completed ones, in the order of the submissions
-  std::vector<std::string> missing;  // names of the submissions that are not graded yet
-  std::vector<SimilarSubmissions> similar;          // most similar first
+  std::vector<Grade> grades;                // completed ones, in the order of the submissions
+  std::vector<std::string> missing;         // names of the submissions that are not graded yet
+  std::vector<SimilarSubmissions> similar;  // most similar first
 
   bool complete() const { return missing.empty(); }
   int possible() const;  // of one submission

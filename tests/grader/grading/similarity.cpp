@@ -13,9 +13,9 @@ namespace {
 constexpr std::size_t kRun = 14;            // tokens in a run: about two lines
 constexpr std::size_t kWindow = 6;          // at least one of this many consecutive runs is kept
 constexpr std::size_t kMostTokens = 20'000;  // a solution has about 1500
-constexpr std::size_t kFewest = 25;         // hashes of unshared code; with fewer, there is too little to compare
-constexpr double kThreshold = 0.6;  // independently written right programs of tests/mutants share up to 0.52
-constexpr std::size_t kLargeClass = 8;      // in a smaller class, "most" could be a group that copied
+constexpr std::size_t kFewest = 25;          // hashes of unshared code; with fewer, there is too little to compare
+constexpr double kThreshold = 0.6;           // independently written right programs of tests/mutants share up to 0.52
+constexpr std::size_t kLargeClass = 8;       // in a smaller class, "most" could be a group that copied
 constexpr std::size_t kMostPairs = 200;
 
 bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || static_cast<unsigned char>(c) >= 128; }
@@ -130,7 +130,9 @@ void SimilaritySearch::add_given(int lab, const std::string& text) {
   given_[lab] = all;
 }
 
-void SimilaritySearch::add(std::size_t submission, int lab, const std::string& text) { files_[lab].emplace_back(submission, fingerprint_of(text)); }
+void SimilaritySearch::add(std::size_t submission, int lab, const std::string& text) {
+  files_[lab].emplace_back(submission, fingerprint_of(text));
+}
 
 std::vector<SimilarPair> SimilaritySearch::pairs() const {
   std::vector<SimilarPair> found;
@@ -162,7 +164,8 @@ std::vector<SimilarPair> SimilaritySearch::pairs() const {
       }
     }
   }
-  std::stable_sort(found.begin(), found.end(), [](const SimilarPair& a, const SimilarPair& b) { return a.share > b.share; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const SimilarPair& a, const SimilarPair& b) { return a.share > b.share; });
   if (found.size() > kMostPairs) found.resize(kMostPairs);
   return found;
 }

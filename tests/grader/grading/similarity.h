@@ -18,8 +18,8 @@ Fingerprint fingerprint_of(const std::string& text);
 // Two submissions of one lab, as indices; the first is the smaller one.
 struct SimilarPair {
   std::size_t first = 0, second = 0;
-  int lab = 0;        // number of the lab
-  double share = 0;   // fraction of the smaller fingerprint that the other one contains
+  int lab = 0;             // number of the lab
+  double share = 0;        // fraction of the smaller fingerprint that the other one contains
   std::size_t common = 0;  // number of common hashes
 };
 

@@ -86,7 +86,7 @@ std::string check_included(const std::string& included, const std::vector<fs::pa
 
 std::string check_included_json(const std::string& included, const std::vector<fs::path>& allowed) {
   const nlohmann::ordered_json files = nlohmann::ordered_json::parse(included, nullptr, false);
-  if (!files.is_object() || !files.contains("Data") || !files["Data"].contains("Includes")) return "the compiler does not say what the file includes\n";
+  if (!files.is_object() || !files.contains("Data") || !files["Data"].contains("Includes")) return "the compiler does not report what the file includes\n";
   for (const nlohmann::ordered_json& file : files["Data"]["Includes"]) {
     std::string name = file.is_string() ? file.get<std::string>() : "";
     std::replace(name.begin(), name.end(), '\\', '/');
@@ -161,7 +161,8 @@ TestProgram StudentBuilder::program(const Lab& lab, const fs::path& bin, const W
   TestProgram program{bin / (lab.name + "_graded_test" + platform_.suffix), platform_};
   program.timeline = TestProgram::Timeline::of_failures;
   const bool sanitized = platform_.sanitized;
-  program.guard = [bin, wrap, sanitized, system = system_](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
+  program.guard = [bin, wrap, sanitized, system = system_](const Command& command, const fs::path& folder,
+                                                           const std::vector<fs::path>& files) {
     SandboxSpec spec;
     spec.system = system;
     spec.read_only = {bin};

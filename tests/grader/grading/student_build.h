@@ -45,7 +45,8 @@ class StudentBuilder {
 
   // Compiles the file and links it with the given code. Writes the programs to `bin`, an empty folder. May be called
   // from several threads.
-  virtual StudentBuild build_student(const Lab& lab, const std::filesystem::path& file, const std::filesystem::path& bin, const WrapInSandbox& wrap) const = 0;
+  virtual StudentBuild build_student(const Lab& lab, const std::filesystem::path& file,
+                                     const std::filesystem::path& bin, const WrapInSandbox& wrap) const = 0;
 
   // Returns the test program in `bin`. Each of its tests runs in its own sandbox.
   TestProgram program(const Lab& lab, const std::filesystem::path& bin, const WrapInSandbox& wrap) const;

@@ -17,7 +17,8 @@ class CMakeStudentBuilder : public StudentBuilder {
  public:
   CMakeStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
   std::string fingerprint(const LabTests& builder) const override;
-  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const WrapInSandbox& wrap) const override;
+  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                             const WrapInSandbox& wrap) const override;
 
  private:
   fs::path file_of(const Lab& lab) const { return students_ / lab.student_file(); }
@@ -45,7 +46,8 @@ CMakeStudentBuilder::CMakeStudentBuilder(const Workspace& workspace, const Platf
   std::vector<std::string> targets;
   std::vector<fs::path> folders = {workspace.root / "platform/linux/include"};
   for (const Lab& lab : workspace.labs) {
-    if (!workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " does not exist; grading needs it");
+    if (!workspace.has(lab.solution_file()))
+      throw GraderError(lab.solution_file() + " does not exist; grading needs it");
     const fs::path solution = workspace.root / lab.solution_file();
     if (read_all(file_of(lab)) != read_all(solution)) put(solution, file_of(lab));
     folders.push_back(workspace.root / lab.name);
@@ -55,13 +57,16 @@ CMakeStudentBuilder::CMakeStudentBuilder(const Workspace& workspace, const Platf
   for (const fs::path& header : headers_in(folders)) allowed_.push_back(header);
   const BuildResult built = build(workspace, folder_, targets, jobs, progress);
   if (built.interrupted) return;
-  if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "Complete log: " + workspace.shown(built.log));
+  if (!built.ok)
+    throw GraderError("the project itself does not build:\n" + built.error +
+                      "Complete log: " + workspace.shown(built.log));
   for (const Lab& lab : labs) add(lab, programs() / (lab.name + "_graded_test" + platform.suffix));
 }
 
 std::string CMakeStudentBuilder::fingerprint(const LabTests& builder) const {
   std::string all = fingerprint_of(builder.tests);
-  for (const std::string& file : {builder.lab.test_file(), builder.lab.solution_file()}) all += hash_of(read_all(workspace_.root / file));
+  for (const std::string& file : {builder.lab.test_file(), builder.lab.solution_file()})
+    all += hash_of(read_all(workspace_.root / file));
   return hash_of(all);
 }
 
@@ -72,7 +77,8 @@ std::string CMakeStudentBuilder::why_refused(const Lab& lab) const {
   return platform_.config.empty() ? "" : check_included_json(read_all(said), allowed_);
 }
 
-StudentBuild CMakeStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const WrapInSandbox& wrap) const {
+StudentBuild CMakeStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                                                const WrapInSandbox& wrap) const {
   StudentBuild result;
   const std::lock_guard lock(one_);
   std::error_code ignored;

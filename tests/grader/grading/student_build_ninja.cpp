@@ -43,14 +43,15 @@ struct Recipe {
     std::vector<std::string> args;   // kOwnObject and kOutput are placeholders for the files
     std::vector<fs::path> inputs;
   };
-  std::vector<Link> links;           // the test program, the lab's program, and the one that counts
+  std::vector<Link> links;  // the test program, the lab's program, and the one that counts
 };
 
 class NinjaStudentBuilder : public StudentBuilder {
  public:
   NinjaStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
   std::string fingerprint(const LabTests& builder) const override;
-  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const WrapInSandbox& wrap) const override;
+  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                             const WrapInSandbox& wrap) const override;
 
  private:
   Recipe make_recipe(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const;
@@ -68,7 +69,8 @@ NinjaStudentBuilder::NinjaStudentBuilder(const Workspace& workspace, const Platf
   if (measured) ends.push_back("_measured");
   std::vector<std::string> targets;
   for (const Lab& lab : labs) {
-    if (!sealed && !workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " does not exist; grading needs it");
+    if (!sealed && !workspace.has(lab.solution_file()))
+      throw GraderError(lab.solution_file() + " does not exist; grading needs it");
     for (const std::string& end : ends) targets.push_back(lab.name + "_solution" + end);
   }
   if (measured) targets.push_back("lab_versus");
@@ -76,7 +78,9 @@ NinjaStudentBuilder::NinjaStudentBuilder(const Workspace& workspace, const Platf
   if (!sealed) {
     const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
     if (built.interrupted) return;
-    if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "Complete log: " + workspace.shown(built.log));
+    if (!built.ok)
+      throw GraderError("the project itself does not build:\n" + built.error +
+                        "Complete log: " + workspace.shown(built.log));
   }
   progress.phase("reading how the labs are built");
   Command ninja;
@@ -98,15 +102,15 @@ Recipe NinjaStudentBuilder::make_recipe(const Lab& lab, const std::vector<std::s
   Recipe recipe;
   const std::string own = lab.name + "/CMakeFiles/" + lab.name + "_code_solution.dir/__/" + lab.solution_file() + ".o";
   recipe.compile = without_files(compiler_command(commands, own, toolchain_.compiler));
-  std::erase(recipe.compile, "-Werror");    // a student's file may cause warnings
-  recipe.compile.push_back("-fno-lto");  // objcopy cannot hide names in LTO objects
+  std::erase(recipe.compile, "-Werror");  // a student's file may cause warnings
+  recipe.compile.push_back("-fno-lto");   // objcopy cannot hide names in LTO objects
   std::vector<fs::path> folders;
   for (const fs::path& folder : values_of(recipe.compile, {"-I", "-isystem", "-iquote", "-idirafter"})) folders.push_back(folder.lexically_normal());
   recipe.headers = headers_in(folders);
   Command nm;
   nm.args = {"nm", "-P", "--defined-only", "--extern-only", (folder_ / own).string()};
   recipe.exports = symbols_of(run(nm).output, kStrong);
-  if (recipe.exports.empty()) throw GraderError("nm does not say what " + lab.solution_file() + " defines");
+  if (recipe.exports.empty()) throw GraderError("nm lists no symbols of " + lab.solution_file());
 
   for (const std::string& end : ends) {
     Recipe::Link link;
@@ -128,7 +132,8 @@ Recipe NinjaStudentBuilder::make_recipe(const Lab& lab, const std::vector<std::s
 std::string NinjaStudentBuilder::fingerprint(const LabTests& builder) const {
   const Recipe& recipe = recipes_.at(builder.lab.number);
   std::string all = fingerprint_of(builder.tests);
-  for (const std::string end : {"_solution_test", "_solution"}) all += hash_of(read_all(workspace_.program(platform_, builder.lab.name + end)));
+  for (const std::string end : {"_solution_test", "_solution"})
+    all += hash_of(read_all(workspace_.program(platform_, builder.lab.name + end)));
   for (const std::string& word : recipe.compile) all += word + " ";
   for (const Recipe::Link& link : recipe.links) {
     for (const std::string& word : link.args) all += word + " ";
@@ -136,7 +141,8 @@ std::string NinjaStudentBuilder::fingerprint(const LabTests& builder) const {
   return hash_of(all);
 }
 
-StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const WrapInSandbox& wrap) const {
+StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                                                const WrapInSandbox& wrap) const {
   StudentBuild result;
   const Recipe& recipe = recipes_.at(lab.number);
   const PrivateFolder folder;  // contains only the source and its object
@@ -167,7 +173,8 @@ StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& 
     if (ended.ok() || result.interrupted) return ended;
     command.args = {"true"};
     if (ended.how == Ended::How::timed_out) {
-      result.error = "the compiler did not end within " + std::to_string(static_cast<int>(spec.limits.seconds)) + " s\n";
+      result.error =
+          "the compiler did not end within " + std::to_string(static_cast<int>(spec.limits.seconds)) + " s\n";
     } else if (!run(wrap(command, mine)).ok() && !interrupted()) {
       result.grader_error = true;
       result.error = "the sandbox does not start the compiler: " + shown_error(ended, folder.path());

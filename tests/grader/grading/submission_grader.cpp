@@ -39,7 +39,7 @@ std::string fault_of(const LabResult& lab, std::set<std::string>& passed) {
   for (const TestResult& test : lab.tests) {
     if (test.passed()) passed.insert(test.name);
     if (passed.count(test.name) != 0 || !fault.empty()) continue;
-    fault = " fails " + test.name + " on " + test.platform + ", " + name_of(test.verdict) + ": " + test.reason + "\n" + story_of(test.output, lab.file);
+    fault = " fails " + test.name + " on " + test.platform + ", " + name_of(test.verdict) + ": " + test.reason + "\n" + readable_output(test.output, lab.file);
   }
   return fault;
 }
@@ -51,15 +51,16 @@ SubmissionGrader::SubmissionGrader(const Workspace& workspace, const GradingOpti
       sandbox_(workspace.root / labs_.front().name / (labs_.front().topic + ".h")), measured_(measured) {
   std::printf("sandbox: %s\n", sandbox_.description().c_str());
   if (sandbox_.kind() != Sandbox::Kind::bubblewrap && !options.without_sandbox) {
-    throw UsageError(std::string("this is not safe for strangers' code. ") +
-                     (sandbox_.kind() == Sandbox::Kind::job ? "Grade in WSL, or on a machine of its own" : "Install bubblewrap") + "; or allow it with --without-sandbox");
+    throw UsageError(std::string("this is not safe for untrusted code. ") +
+                     (sandbox_.kind() == Sandbox::Kind::job ? "Grade in WSL or on a separate machine" : "Install bubblewrap") + "; or allow it with --without-sandbox");
   }
 }
 
 bool SubmissionGrader::prepare() {
   tool_ = fingerprint_ = hash_of(read_all(workspace_.program(workspace_.platforms().front(), "lab_tool")));
   for (const Platform& platform : platforms_) {
-    builders_.push_back(student_builder_of_this_system(workspace_, platform, labs_, measured_, options_.jobs, progress_));
+    builders_.push_back(
+        student_builder_of_this_system(workspace_, platform, labs_, measured_, options_.jobs, progress_));
     if (interrupted()) return false;
     fingerprint_ += builders_.back()->fingerprint();
   }
@@ -73,7 +74,8 @@ bool SubmissionGrader::prepare() {
 // Returns the file that records that the solution of this lab had full points with these programs in this sandbox.
 fs::path SubmissionGrader::proof_of(std::size_t lab) const {
   std::string all = tool_ + sandbox_.description() + options_.seed + " " + std::to_string(options_.timeout) + (measured_ ? " measured" : "");
-  for (const std::unique_ptr<StudentBuilder>& builder : builders_) all += builder->platform().name + builder->fingerprint(builder->labs()[lab]);
+  for (const std::unique_ptr<StudentBuilder>& builder : builders_)
+    all += builder->platform().name + builder->fingerprint(builder->labs()[lab]);
   return workspace_.build / "proved" / (labs_[lab].name + "-" + hash_of(all));
 }
 
@@ -82,7 +84,9 @@ bool SubmissionGrader::prove(const std::vector<std::size_t>& labs) const {
   Collected solutions;
   for (const std::size_t i : labs) {
     const Lab& lab = labs_[i];
-    if (!workspace_.has(lab.solution_file())) throw GraderError(lab.name + ": the set-up is not proved, and " + lab.solution_file() + " does not exist to prove it");
+    if (!workspace_.has(lab.solution_file()))
+      throw GraderError(lab.name + ": the set-up is not proved, and " + lab.solution_file() +
+                        " does not exist");
     solutions.files[lab.number] = workspace_.root / lab.solution_file();
   }
   std::set<std::string> passed;
@@ -108,8 +112,8 @@ bool SubmissionGrader::prove(const std::vector<std::size_t>& labs) const {
 
 std::vector<Platform> SubmissionGrader::chosen_platforms() const {
   const Platform asked = workspace_.platform(options_.platform);
-  if (asked.name == "wine") throw UsageError("submissions are graded on linux, asan or tsan: the sandbox does not hold Wine");
-  if (options_.sanitizers && !options_.platform.empty()) throw UsageError("--sanitizers is for all of their platforms; leave out --platform");
+  if (asked.name == "wine") throw UsageError("submissions are graded on linux, asan or tsan: the sandbox does not support Wine");
+  if (options_.sanitizers && !options_.platform.empty()) throw UsageError("--sanitizers includes all of their platforms; omit --platform");
   std::vector<Platform> platforms = {asked};
   for (const Platform& other : workspace_.platforms()) {
     if (options_.sanitizers && other.sanitized) platforms.push_back(other);
@@ -184,7 +188,14 @@ Grade SubmissionGrader::take(const Submission& submission, const Collected& coll
         result.problem = Problem::missing;
         result.problem_text = result.file + " was not handed in";
       } else {
-        programs.push_back({builder.get(), &labs_[i], &builder->labs()[i].tests, &result, file->second, bin_of(folder, builder->platform(), labs_[i]), {}, 0});
+        programs.push_back({builder.get(),
+                            &labs_[i],
+                            &builder->labs()[i].tests,
+                            &result,
+                            file->second,
+                            bin_of(folder, builder->platform(), labs_[i]),
+                            {},
+                            0});
       }
     }
   }
@@ -211,12 +222,12 @@ void SubmissionGrader::compile(std::vector<Program>& programs, const std::string
     program.seconds = since(start);
     progress_.detail(std::to_string(++done) + "/" + std::to_string(programs.size()));
   });
-  std::set<std::string> told;  // what another platform has already reported
+  std::set<std::string> noted;  // what another platform has already reported
   for (const Program& program : programs) {
     LabResult& result = *program.result;
     result.seconds += program.seconds;
     for (const std::string& note : program.built.notes) {
-      if (told.insert(result.file + note).second) notes.push_back(result.file + ": " + note);
+      if (noted.insert(result.file + note).second) notes.push_back(result.file + ": " + note);
     }
     if (program.built.ok || result.problem != Problem::none) continue;
     result.problem = program.built.grader_error ? Problem::grader : Problem::build;
@@ -226,11 +237,12 @@ void SubmissionGrader::compile(std::vector<Program>& programs, const std::string
 }
 
 // Runs the tests on this platform that have not failed on an earlier one.
-void SubmissionGrader::test(const StudentBuilder& builder, const std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const {
+void SubmissionGrader::test(const StudentBuilder& builder, const std::vector<Program>& programs,
+                            const std::string& where, std::vector<std::string>& notes) const {
   if (interrupted()) return;
   progress_.phase(where + ", testing" + (builders_.size() > 1 ? " on " + builder.platform().name : ""));
-  std::list<TestProgram> tests;                // a list, because addresses must stay valid
-  std::list<std::atomic<int>> hangs;           // one per lab
+  std::list<TestProgram> tests;       // a list, because addresses must stay valid
+  std::list<std::atomic<int>> hangs;  // one per lab
   std::vector<std::pair<TestResult*, std::unique_ptr<TestResult>>> results;  // destination and new result
   std::vector<TestRun> runs;
   std::vector<LabResult*> labs;
@@ -261,7 +273,7 @@ void SubmissionGrader::test(const StudentBuilder& builder, const std::vector<Pro
   for (auto& [old, fresh] : results) merge_platform(*old, *fresh, platforms_.front().name);
   auto left = hangs.begin();
   for (LabResult* const lab : labs) {
-    if (*left++ <= 0) notes.push_back(lab->name + ": " + std::to_string(kMostHangs) + " tests hung, the rest was not run");
+    if (*left++ <= 0) notes.push_back(lab->name + ": " + std::to_string(kMostHangs) + " tests hung; the remaining tests were not run");
     if (&builder != builders_.back().get()) continue;
     keep_first_timeline(lab->tests);
     for (const TestResult& test : lab->tests) lab->seconds += test.seconds;

@@ -56,7 +56,8 @@ class SubmissionGrader {
   std::filesystem::path proof_of(std::size_t lab) const;
   bool prove(const std::vector<std::size_t>& labs) const;
   void compile(std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const;
-  void test(const StudentBuilder& builder, const std::vector<Program>& programs, const std::string& where, std::vector<std::string>& notes) const;
+  void test(const StudentBuilder& builder, const std::vector<Program>& programs, const std::string& where,
+            std::vector<std::string>& notes) const;
 
   const Workspace& workspace_;
   const GradingOptions& options_;

@@ -60,7 +60,7 @@ std::string id_in(const std::string& name) {
 
 struct Columns {
   std::size_t student = 0, id = 0;
-  std::vector<std::size_t> names;         // complete names that identify the student
+  std::vector<std::size_t> names;  // complete names that identify the student
   std::map<int, std::vector<std::size_t>> labs;
 };
 
@@ -107,7 +107,7 @@ std::string points_text(double points) {
 Gradebook read_gradebook(const std::string& text) {
   Gradebook gradebook{text, read_csv(text)};
   if (gradebook.rows.empty() || !column_of(gradebook.rows[0], "student") || !column_of(gradebook.rows[0], "id")) {
-    throw UsageError("this is no gradebook exported from Canvas: its first line must name the columns Student and ID, with commas between");
+    throw UsageError("this is not a gradebook exported from Canvas: its first line must name the columns Student and ID, separated by commas");
   }
   const Columns columns = columns_of(gradebook.rows[0]);
   if (columns.labs.empty()) throw UsageError("the gradebook has no column of a lab; they are found by names like 'Lab 3 (12345)'");
@@ -127,7 +127,7 @@ FilledGradebook fill(const Gradebook& gradebook, const ClassReport& report) {
   for (const Grade& grade : report.grades) {
     const std::vector<std::size_t> found = rows_of(grade.name, rows, columns);
     if (found.size() == 1) of_row[found[0]].push_back(&grade);
-    else filled.notes.push_back("the submission " + grade.name + (found.empty() ? " is of no student in the gradebook" : " may be of " + std::to_string(found.size()) + " students; none is filled"));
+    else filled.notes.push_back("the submission " + grade.name + (found.empty() ? " matches no student in the gradebook" : " may be of " + std::to_string(found.size()) + " students; none is filled"));
   }
   std::set<std::size_t> later;  // an interruption left these ungraded
   for (const std::string& name : report.missing) {

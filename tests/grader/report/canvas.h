@@ -19,7 +19,7 @@ struct Gradebook {
 Gradebook read_gradebook(const std::string& text);
 
 struct FilledGradebook {
-  std::string csv;                 // the same bytes, except for the cells that are filled
+  std::string csv;  // the same bytes, except for the cells that are filled
   std::size_t cells = 0;
   std::vector<std::string> notes;  // what was not filled, and the reason
 };

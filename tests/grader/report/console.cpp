@@ -59,18 +59,19 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     }
     return "full points, and the last lab. Try it: ./lab run " + std::to_string(lab.number);
   }
-  if (lab.problem == Problem::grader) return "this is a fault of the course, not yours.";
+  if (lab.problem == Problem::grader) return "this is an error of the course, not yours.";
   if (lab.problem == Problem::build) {
     if (!workspace.has(lab.file)) return "./lab reset " + std::to_string(lab.number) + " brings the starter back";
     const auto tells_of = [&](const std::string& text) { return lab.problem_text.find(text) != std::string::npos; };
     // MSVC has other messages
-    const bool of_the_file = tells_of(lab.file) || tells_of("undefined reference") || workspace.platforms().front().name == "windows";
-    if (!of_the_file) return "the error is not in " + lab.file + ". ./lab doctor says whether something is missing here";
+    const bool of_the_file =
+        tells_of(lab.file) || tells_of("undefined reference") || workspace.platforms().front().name == "windows";
+    if (!of_the_file) return "the error is not in " + lab.file + ". ./lab doctor shows whether something is missing here";
     return "correct " + lab.file + ", then: " + again;
   }
   const TestResult* failure = failure_to_show(lab);
   if (failure == nullptr) return again;
-  if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
+  if (failure->verdict == Verdict::grader_error) return "this is an error of the course, not yours.";
   if (failure->verdict == Verdict::not_started) {
     std::string todo = todo_of(failure->output);  // "lab03 TODO 2"
     // A test may reach a later TODO first: it calls the table's functions, but not its State.
@@ -100,7 +101,7 @@ std::string own_chain_line(const LabResult& lab, const Report& report, const Wor
   const std::string points = std::to_string(own.earned) + "/" + std::to_string(lab.possible());
   switch (own.status) {
     case OwnChain::Status::none: return "";
-    case OwnChain::Status::no_reference: return start + "this copy of the course has no reference to put below lab " + number;
+    case OwnChain::Status::no_reference: return start + "this copy of the course has no reference below lab " + number;
     case OwnChain::Status::no_points: return start + "not run, lab " + number + " has no points yet";
     case OwnChain::Status::not_asked_for: return start + "not run; ./lab check " + number + report.again + " --own runs it";
     case OwnChain::Status::does_not_build: return start + "they do not compile, see " + workspace.shown(own.log);
@@ -157,14 +158,14 @@ std::string indented(std::string text, const Workspace& workspace) {
 void print_failure(const TestResult& test, const Workspace& workspace, const std::string& file) {
   std::printf("%s  %s%s", bold(test.name).c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str());
   if (!test.reason.empty() && test.verdict != Verdict::not_started) std::printf(": %s", test.reason.c_str());
-  std::string story;  // without lines that repeat another one or the line above
-  std::set<std::string> told = {std::string(name_of(test.verdict)) + ": " + test.reason};
-  std::istringstream lines(story_of(test.output, file));
+  std::string output;  // without lines that repeat another one or the line above
+  std::set<std::string> printed = {std::string(name_of(test.verdict)) + ": " + test.reason};
+  std::istringstream lines(readable_output(test.output, file));
   for (std::string line; std::getline(lines, line);) {
-    const bool may_come_once = line.starts_with("rule: ") || line.starts_with("hang: ");
-    if (!may_come_once || told.insert(line).second) story += line + "\n";
+    const bool may_occur_once = line.starts_with("rule: ") || line.starts_with("hang: ");
+    if (!may_occur_once || printed.insert(line).second) output += line + "\n";
   }
-  std::printf("\n%s", indented(story, workspace).c_str());
+  std::printf("\n%s", indented(output, workspace).c_str());
 }
 
 void print_lab(const LabResult& lab, const Report& report, const Workspace& workspace) {

@@ -40,7 +40,7 @@ void split_expected(const std::string& line, FailureSummary& summary) {
 
 FailureSummary failure_summary_of(const TestResult& test, const std::string& file, int number) {
   FailureSummary summary;
-  std::istringstream lines(story_of(test.output, file));
+  std::istringstream lines(readable_output(test.output, file));
   for (std::string line; std::getline(lines, line);) {
     std::string text;
     if (is_step(line)) {
@@ -62,16 +62,19 @@ FailureSummary failure_summary_of(const TestResult& test, const std::string& fil
       summary.seen.push_back(text);
     } else if (takes(line, "cause: ", text)) {
       summary.causes.push_back(text);
-    } else if (!line.starts_with("seed: ") && line.find(": Failure") == std::string::npos && line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
+    } else if (!line.starts_with("seed: ") && line.find(": Failure") == std::string::npos &&
+               line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
       summary.rest += line + "\n";
     }
   }
   if (summary.rest.find_first_not_of(" \n") == std::string::npos) summary.rest.clear();
   if (test.verdict != Verdict::not_started && test.verdict != Verdict::grader_error && test.verdict != Verdict::not_run) {
     // A crash ends the test before its "read:" line.
-    if (summary.handout.empty()) summary.handout = file.substr(0, file.find('/')) + "/README.md#what-failing-tests-mean";
-    summary.replay = "./lab check " + std::to_string(number) + " --test " + test.name + (test.seed.empty() ? "" : " --seed " + test.seed) +
-                  (test.platform.empty() || test.platform == "linux" ? "" : " --platform " + test.platform);
+    if (summary.handout.empty())
+      summary.handout = file.substr(0, file.find('/')) + "/README.md#what-failing-tests-mean";
+    summary.replay = "./lab check " + std::to_string(number) + " --test " + test.name +
+                     (test.seed.empty() ? "" : " --seed " + test.seed) +
+                     (test.platform.empty() || test.platform == "linux" ? "" : " --platform " + test.platform);
   }
   return summary;
 }

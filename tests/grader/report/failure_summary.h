@@ -17,8 +17,8 @@ struct FailureSummary {
   std::string handout;             // "lab04_worker/README.md#step-3"
   std::vector<std::string> order;  // the scheduler's decisions that differ from the default
   std::vector<std::string> seen, causes;
-  std::string rest;                // other output: a sanitizer's report, the student's own output
-  std::string replay;              // the command that reproduces the failure
+  std::string rest;    // other output: a sanitizer's report, the student's own output
+  std::string replay;  // the command that reproduces the failure
 };
 
 // Splits the output of a test. `file` is the one under test, `number` its lab's.

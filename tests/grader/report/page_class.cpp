@@ -87,7 +87,7 @@ class Missed {
       rows += "<tr>" + element("td", "n", std::to_string(who_.at(order[i]).size()) + (all == of.end() ? "" : " of " + std::to_string(all->second))) +
               element("td", "name", html(order[i], 100) + (example_.at(order[i]).empty() ? "" : "<br><small>" + html(example_.at(order[i]), 200) + "</small>")) + element("td", "name dim", hows) + "</tr>\n";
     }
-    const std::string more = order.size() > kMost ? element("p", "dim", std::to_string(order.size() - kMost) + " more are missed by fewer.") : "";
+    const std::string more = order.size() > kMost ? element("p", "dim", std::to_string(order.size() - kMost) + " more are missed by fewer students.") : "";
     return "<div class=\"wide\"><table><thead><tr><th class=\"n\">students</th><th>" + title + "</th><th>" + detail + "</th></tr></thead><tbody>\n" + rows + "</tbody></table></div>" + more + "\n";
   }
 
@@ -122,8 +122,11 @@ std::string similar_files_of(const ClassReport& report) {
     rows += "<tr>" + element("td", "n", std::to_string(static_cast<int>(pair.share * 100 + .5)) + " %") + element("td", "", html(pair.lab, 40)) +
             element("td", "name", link(pair.first)) + element("td", "name", link(pair.second)) + "</tr>\n";
   }
-  return body + "<p class=\"dim\">The share of the smaller file that the other one contains. Names, comments, layout and given code are ignored. This is a reason to look, not a proof: "
-                "<code>lab compare A B</code> shows both.</p>\n<div class=\"wide\"><table><thead><tr><th class=\"n\">share</th><th>lab</th><th></th><th></th></tr></thead><tbody>\n" +
+  return body +
+         "<p class=\"dim\">The share of the smaller file that the other one contains. Names, comments, layout and "
+         "given code are ignored. This is a reason to look, not a proof: "
+         "<code>lab compare A B</code> shows both.</p>\n<div class=\"wide\"><table><thead><tr><th "
+         "class=\"n\">share</th><th>lab</th><th></th><th></th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>\n";
 }
 
@@ -132,7 +135,9 @@ std::string similar_files_of(const ClassReport& report) {
 std::string html_of(const ClassReport& report) {
   std::string body = "<h1>The IOCP lab: " + std::to_string(report.grades.size()) + " submissions</h1>\n<p class=\"dim\">Platform " + html(report.platform, 20) +
                      (report.seed.empty() ? "" : ", seed " + html(report.seed, 40)) + ". Sandbox: " + html(report.sandbox, 300) + ".</p>\n";
-  if (!report.complete()) body += "<p class=\"warn\">Not graded yet: " + std::to_string(report.missing.size()) + ". Run the same command again to continue.</p>\n";
+  if (!report.complete())
+    body += "<p class=\"warn\">Not graded yet: " + std::to_string(report.missing.size()) +
+            ". Run the same command again to continue.</p>\n";
   body += points_table(report) + missed_of(report) + similar_files_of(report);
   std::string notes;
   for (const Grade& grade : report.grades) {

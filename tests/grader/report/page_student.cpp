@@ -39,10 +39,15 @@ std::string details_of(const TestResult& original, const LabResult& lab, const S
   }
   const FailureSummary summary = grader::failure_summary_of(test, lab.file, lab.number);
   const std::string expected = html(summary.expected, 1000), observed = html(summary.observed, 1000);
-  std::string body = entry("why", test.verdict == Verdict::wrong && !expected.empty() && summary.rule.empty() ? "" : html(test.reason, 1000)) +
-                     entry("expected", expected) + entry("observed", observed) + entry("rule", summary.rule.empty() ? "" : element("code", "", html(summary.rule, 100))) +
-                     entry("steps", steps_of(summary)) + entry("seen", list_of(summary.seen)) + entry("cause", list_of(summary.causes)) + entry("order", list_of(summary.order)) + entry("seed", html(test.seed, 40)) +
-                     entry("notes", html(summary.notes, 100)) + entry("read", html(summary.handout, 200)) +
+  std::string body = entry("why", test.verdict == Verdict::wrong && !expected.empty() && summary.rule.empty()
+                                      ? ""
+                                      : html(test.reason, 1000)) +
+                     entry("expected", expected) + entry("observed", observed) +
+                     entry("rule", summary.rule.empty() ? "" : element("code", "", html(summary.rule, 100))) +
+                     entry("steps", steps_of(summary)) + entry("seen", list_of(summary.seen)) +
+                     entry("cause", list_of(summary.causes)) + entry("order", list_of(summary.order)) +
+                     entry("seed", html(test.seed, 40)) + entry("notes", html(summary.notes, 100)) +
+                     entry("read", html(summary.handout, 200)) +
                      entry("replay", summary.replay.empty() ? "" : element("code", "", html(summary.replay, 300)));
   body = element("dl", "", "\n" + body);
   if (!summary.rest.empty()) body += element("pre", "", html(summary.rest));

@@ -51,10 +51,10 @@ std::map<double, double> places_of(const std::vector<Span>& spans) {
 std::string bar(const Span& span, double left, double right) {
   const double top = kHead + kLane * static_cast<double>(span.lane) + (kLane - kBar) / 2, width = std::max(right - left, 3.0);
   const std::string kind = span.failed ? "span failed" : span.open ? "span open" : "span";
-  const std::string told = span.name + (span.detail.empty() ? "" : ": " + span.detail) + ", at " + time_text(span.start) +
+  const std::string title = span.name + (span.detail.empty() ? "" : ": " + span.detail) + ", at " + time_text(span.start) +
                            (span.open ? ", not ended" : span.length > 0 ? ", for " + time_text(span.length) : "") + (span.failed ? ", failed" : "");
   return "<rect class=\"" + kind + "\" x=\"" + number(left) + "\" y=\"" + number(top) + "\" width=\"" + number(width) + "\" height=\"" + number(kBar) +
-         "\" rx=\"2\"><title>" + html(told, 300) + "</title></rect>\n";
+         "\" rx=\"2\"><title>" + html(title, 300) + "</title></rect>\n";
 }
 
 std::string list_of(const std::vector<Span>& spans, const std::vector<std::string>& lanes) {
@@ -66,7 +66,7 @@ std::string list_of(const std::vector<Span>& spans, const std::vector<std::strin
             element("td", span.failed ? "bad" : "", html(span.name, 100)) + element("td", "", html(span.detail, 200)) + element("td", "n", span.length > 0 ? time_text(span.length) : "") +
             element("td", span.failed ? "bad" : "mid", end) + "</tr>\n";
   }
-  const std::string more = spans.size() > kMostListed ? element("p", "dim", std::to_string(spans.size() - kMostListed) + " more are in the picture only.") : "";
+  const std::string more = spans.size() > kMostListed ? element("p", "dim", std::to_string(spans.size() - kMostListed) + " more are only in the chart.") : "";
   return "<details><summary>The same as a list</summary><div class=\"wide\"><table><thead><tr><th class=\"n\">at</th><th>where</th><th>what</th><th></th><th class=\"n\">for</th><th></th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>" + more + "</details>\n";
 }
@@ -119,8 +119,10 @@ std::string html_timeline(const Timeline& timeline) {
   }
   svg += "</svg>\n";
   return "<div class=\"wide\">" + svg + "</div>\n" +
-         element("p", "dim", "Time increases to the right; long waits are shortened. Blue: done; red: failed; amber: not ended." +
-                                 (left_out > 0 ? " " + std::to_string(left_out) + " more bars are left out." : "")) + "\n" + list_of(spans, timeline.lanes);
+         element("p", "dim",
+                 "Time increases to the right; long waits are shortened. Blue: done; red: failed; amber: not ended." +
+                     (left_out > 0 ? " " + std::to_string(left_out) + " more bars are left out." : "")) +
+         "\n" + list_of(spans, timeline.lanes);
 }
 
 }  // namespace grader

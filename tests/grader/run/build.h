@@ -24,7 +24,7 @@ BuildFolder build_folder(const Workspace& workspace, const Platform& platform);
 struct BuildResult {
   bool ok = false;
   bool interrupted = false;
-  std::string error;           // the compiler's first error, with the lines that explain it
+  std::string error;  // the compiler's first error, with the lines that explain it
   std::filesystem::path log;
 };
 

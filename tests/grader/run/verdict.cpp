@@ -217,8 +217,8 @@ std::string missing_evidence(const Reported& report, const std::vector<std::stri
 }
 
 constexpr std::size_t kMostOrders = 100;  // characters
-constexpr std::size_t kStoryHead = 50;  // lines
-constexpr std::size_t kStoryTail = 20;
+constexpr std::size_t kOutputHead = 50;  // lines
+constexpr std::size_t kOutputTail = 20;
 constexpr std::size_t kStoryWidth = 400;
 
 }  // namespace
@@ -277,7 +277,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   if (report->front().failed) return set(test, Verdict::wrong, expected ? "expected" + *expected : "");
   if (!report->front().ran) return set(test, Verdict::wrong, "the test was skipped");
   if (sanitized && find_mark(kAfterWrong, test)) return;
-  set(test, Verdict::crash, "the test went well, but then its program ended with " + describe_end(ended));
+  set(test, Verdict::crash, "the test passed, but then its program ended with " + describe_end(ended));
 }
 
 bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests,
@@ -330,13 +330,13 @@ std::string todo_of(const std::string& output) {
   return line.substr(0, line.find_first_of("\"\r"));
 }
 
-std::string story_of(const std::string& output, const std::string& own_file) {
+std::string readable_output(const std::string& output, const std::string& own_file) {
   std::vector<std::string> kept;
   std::size_t more = 0, same = 0;
   const auto keep = [&](const std::string& line) {
     kept.push_back(line);
-    if (kept.size() > kStoryHead + 2 * kStoryTail) {
-      kept.erase(kept.begin() + kStoryHead);
+    if (kept.size() > kOutputHead + 2 * kOutputTail) {
+      kept.erase(kept.begin() + kOutputHead);
       ++more;
     }
   };
@@ -357,12 +357,12 @@ std::string story_of(const std::string& output, const std::string& own_file) {
   }
   end_same();
   while (!kept.empty() && kept.back().empty()) kept.pop_back();
-  std::string story;
+  std::string readable;
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (more > 0 && i == kStoryHead) story += "... " + std::to_string(more) + " lines are left out here ...\n";
-    story += kept[i] + "\n";
+    if (more > 0 && i == kOutputHead) readable += "... " + std::to_string(more) + " lines are left out here ...\n";
+    readable += kept[i] + "\n";
   }
-  return story;
+  return readable;
 }
 
 }  // namespace grader

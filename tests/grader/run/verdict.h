@@ -54,7 +54,7 @@ void merge_platform(TestResult& test, const TestResult& again, const std::string
 
 // Returns the readable part of the output: without GoogleTest's own lines, and bounded. A sanitizer's report starts
 // with what it says about `own_file`, the student's file ("lab04_worker/worker.cpp").
-std::string story_of(const std::string& output, const std::string& own_file = "");
+std::string readable_output(const std::string& output, const std::string& own_file = "");
 
 // Returns "lab03 TODO 2" from "not started: lab03 TODO 2", or an empty string if there is none.
 std::string todo_of(const std::string& output);

@@ -115,14 +115,15 @@ std::string Sandbox::description() const {
     return std::string("resource limits only") + (identity_ == Identity::another_user ? ", as another user" : "") +
            ": bubblewrap does not run here, so a submission sees this computer's files and network";
   }
-  return "bubblewrap: no network but a loopback of its own, no files but its own and the system's";
+  return "bubblewrap: only a private loopback network, its own files and the system's";
 }
 
 std::vector<std::string> Sandbox::bwrap_command(const SandboxSpec& spec, const std::string& dir) const {
   const fs::path filter = folder_.path() / kFilter;
   Args args;
   // Bwrap reads the filter from a descriptor
-  if (fs::file_size(filter) > 0) args = {"sh", "-c", "exec \"$@\" 9<\"$0\"", filter.string(), "bwrap", "--seccomp", "9"};
+  if (fs::file_size(filter) > 0)
+    args = {"sh", "-c", "exec \"$@\" 9<\"$0\"", filter.string(), "bwrap", "--seccomp", "9"};
   else args = {"bwrap"};
   add(args, {"--die-with-parent", "--new-session", "--clearenv", "--unshare-ipc", "--unshare-pid", "--unshare-net",
                "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"});
@@ -150,7 +151,9 @@ std::vector<std::string> Sandbox::bwrap_command(const SandboxSpec& spec, const s
 
 Command Sandbox::wrap(const Command& inner, const SandboxSpec& spec) const {
   const std::vector<std::pair<std::string, std::string>> basic = {
-      {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
+      {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+      {"HOME", "/tmp"},
+      {"LANG", "C.UTF-8"},
       {"TMPDIR", spec.scratch.empty() ? "/tmp" : spec.scratch.string()}};
   Command outer = inner;
   outer.env.clear();

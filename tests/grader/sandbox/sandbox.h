@@ -13,7 +13,7 @@
 namespace grader {
 
 struct Limits {
-  double seconds = 60;                  // wall-clock time, and CPU time of each process
+  double seconds = 60;  // wall-clock time, and CPU time of each process
   // Bytes of address space per process; 0: no limit (sanitizers reserve terabytes)
   std::uint64_t memory = 0;
   std::uint64_t file = 16 << 20;        // bytes of one file
@@ -56,7 +56,8 @@ class Sandbox {
  private:
   enum class Identity { own, another_user };
 
-  std::vector<std::string> bwrap_command(const SandboxSpec& spec, const std::string& dir) const;  // bwrap and its options
+  std::vector<std::string> bwrap_command(const SandboxSpec& spec,
+                                         const std::string& dir) const;  // bwrap and its options
   bool works(const std::filesystem::path& readable) const;
 
   const PrivateFolder folder_;  // contains the system call filter

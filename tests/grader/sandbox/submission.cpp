@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDepth = 4;                    // folders below that of the submission
-constexpr std::size_t kMostEntries = 20'000;  // examined in one submission
+constexpr std::size_t kMostEntries = 20'000;          // examined in one submission
 constexpr std::uintmax_t kMostBytes = 1 << 20;        // of one file
 constexpr std::size_t kMostSubmissions = 10'000;
 
@@ -75,7 +75,7 @@ std::string copy_plain(const fs::path& from, const fs::path& to) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(from, error);
   if (fs::is_symlink(status)) return "it is a link";
-  if (!fs::is_regular_file(status)) return "it is no plain file";
+  if (!fs::is_regular_file(status)) return "it is not a regular file";
   if (fs::hard_link_count(from, error) != 1) return "it is a link";
   if (fs::file_size(from, error) > kMostBytes) return "it is larger than 1 MB";
   fs::create_directories(to.parent_path());
@@ -123,7 +123,7 @@ std::vector<Submission> find_submissions(const std::vector<std::string>& paths, 
     }
     if (found.size() == before) throw UsageError("'" + text + "' has no student's file, and no folder or archive with one");
   }
-  if (found.size() > kMostSubmissions) throw UsageError("more than 10000 submissions; give it a part of them");
+  if (found.size() > kMostSubmissions) throw UsageError("more than 10000 submissions; grade them in parts");
   std::set<std::string> names;
   for (Submission& submission : found) {
     if (names.insert(submission.name).second) continue;
@@ -156,7 +156,7 @@ Collected collect(const Submission& submission, const std::vector<Lab>& labs, co
       const fs::path target = into / lab.student_file();
       const std::string why = copy_plain(file, target);
       if (why.empty()) result.files[number] = target;
-      else result.notes.push_back(lab.student_file() + " is not taken: " + why);
+      else result.notes.push_back(lab.student_file() + " was rejected: " + why);
     }
   }
   if (result.files.empty() && result.notes.empty()) result.notes.push_back("it has none of the students' files");

@@ -16,36 +16,56 @@ namespace {
 // allowed: a test that ends early has no report.)
 constexpr const char kAllowed[] =
     // memory, text, characters
-    " malloc calloc realloc free aligned_alloc posix_memalign memcpy memmove memset memcmp memchr memrchr memccpy mempcpy bcmp explicit_bzero"
-    " rawmemchr strlen strnlen strcpy strncpy stpcpy strcat strncat strcmp strncmp strcoll strxfrm strchr strrchr strstr strpbrk strspn strcspn"
-    " strtok strtok_r strdup strndup strerror strerror_r __xpg_strerror_r strcasecmp strncasecmp strsep memmem isalnum isalpha isblank iscntrl"
-    " isdigit isgraph islower isprint ispunct isspace isupper isxdigit tolower toupper wcslen wcscpy wcscmp wcschr wmemcpy wmemset wmemmove"
+    " malloc calloc realloc free aligned_alloc posix_memalign memcpy memmove memset memcmp memchr memrchr memccpy "
+    "mempcpy bcmp explicit_bzero"
+    " rawmemchr strlen strnlen strcpy strncpy stpcpy strcat strncat strcmp strncmp strcoll strxfrm strchr strrchr "
+    "strstr strpbrk strspn strcspn"
+    " strtok strtok_r strdup strndup strerror strerror_r __xpg_strerror_r strcasecmp strncasecmp strsep memmem isalnum "
+    "isalpha isblank iscntrl"
+    " isdigit isgraph islower isprint ispunct isspace isupper isxdigit tolower toupper wcslen wcscpy wcscmp wcschr "
+    "wmemcpy wmemset wmemmove"
     " wmemcmp wmemchr mblen mbtowc wctomb mbstowcs wcstombs mbrtowc wcrtomb mbrlen mbsinit btowc wctob"
     // numbers, sorting, random numbers
-    " atoi atol atoll atof strtol strtoll strtoul strtoull strtof strtod strtold strtoimax strtoumax abs labs llabs div ldiv lldiv qsort bsearch"
-    " rand srand rand_r random srandom drand48 lrand48 floor floorf ceil ceilf round roundf lround llround trunc nearbyint rint sqrt sqrtf cbrt pow"
-    " powf exp exp2 log log2 log10 sin sinf cos cosf tan asin acos atan atan2 atan2f hypot hypotf fmod fmodf remainder fabs fmin fmax frexp ldexp modf"
+    " atoi atol atoll atof strtol strtoll strtoul strtoull strtof strtod strtold strtoimax strtoumax abs labs llabs "
+    "div ldiv lldiv qsort bsearch"
+    " rand srand rand_r random srandom drand48 lrand48 floor floorf ceil ceilf round roundf lround llround trunc "
+    "nearbyint rint sqrt sqrtf cbrt pow"
+    " powf exp exp2 log log2 log10 sin sinf cos cosf tan asin acos atan atan2 atan2f hypot hypotf fmod fmodf remainder "
+    "fabs fmin fmax frexp ldexp modf"
     // printing, and the open streams
-    " printf fprintf sprintf snprintf vprintf vfprintf vsprintf vsnprintf asprintf vasprintf dprintf puts fputs putchar putc fputc putchar_unlocked"
-    " fwrite fread fgets fgetc getc getchar ungetc scanf fscanf sscanf vsscanf fflush setvbuf setbuf perror ferror feof clearerr fileno stdin stdout"
+    " printf fprintf sprintf snprintf vprintf vfprintf vsprintf vsnprintf asprintf vasprintf dprintf puts fputs "
+    "putchar putc fputc putchar_unlocked"
+    " fwrite fread fgets fgetc getc getchar ungetc scanf fscanf sscanf vsscanf fflush setvbuf setbuf perror ferror "
+    "feof clearerr fileno stdin stdout"
     " stderr write read wprintf fwprintf swprintf putwchar"
     // time, threads, locks
-    " time clock difftime mktime gmtime gmtime_r localtime localtime_r strftime asctime ctime timespec_get clock_gettime gettimeofday nanosleep"
+    " time clock difftime mktime gmtime gmtime_r localtime localtime_r strftime asctime ctime timespec_get "
+    "clock_gettime gettimeofday nanosleep"
     " clock_nanosleep usleep sleep sched_yield call_once thrd_yield __once_proxy"
-    " pthread_create pthread_join pthread_detach pthread_self pthread_equal pthread_exit pthread_once pthread_mutex_init pthread_mutex_destroy"
-    " pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_timedlock pthread_mutex_clocklock pthread_mutexattr_init"
-    " pthread_mutexattr_settype pthread_mutexattr_destroy pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_timedwait"
-    " pthread_cond_clockwait pthread_cond_signal pthread_cond_broadcast pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_rdlock"
-    " pthread_rwlock_tryrdlock pthread_rwlock_wrlock pthread_rwlock_trywrlock pthread_rwlock_unlock pthread_spin_init pthread_spin_destroy"
-    " pthread_spin_lock pthread_spin_trylock pthread_spin_unlock pthread_key_create pthread_key_delete pthread_getspecific pthread_setspecific"
+    " pthread_create pthread_join pthread_detach pthread_self pthread_equal pthread_exit pthread_once "
+    "pthread_mutex_init pthread_mutex_destroy"
+    " pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_mutex_timedlock pthread_mutex_clocklock "
+    "pthread_mutexattr_init"
+    " pthread_mutexattr_settype pthread_mutexattr_destroy pthread_cond_init pthread_cond_destroy pthread_cond_wait "
+    "pthread_cond_timedwait"
+    " pthread_cond_clockwait pthread_cond_signal pthread_cond_broadcast pthread_rwlock_init pthread_rwlock_destroy "
+    "pthread_rwlock_rdlock"
+    " pthread_rwlock_tryrdlock pthread_rwlock_wrlock pthread_rwlock_trywrlock pthread_rwlock_unlock pthread_spin_init "
+    "pthread_spin_destroy"
+    " pthread_spin_lock pthread_spin_trylock pthread_spin_unlock pthread_key_create pthread_key_delete "
+    "pthread_getspecific pthread_setspecific"
     " __pthread_key_create sem_init sem_destroy sem_wait sem_trywait sem_timedwait sem_clockwait sem_post sem_getvalue"
     // sockets, where the labs' own calls are those of the system
-    " bind connect listen accept send recv sendto recvfrom shutdown close setsockopt getsockopt getsockname getpeername select poll getaddrinfo"
+    " bind connect listen accept send recv sendto recvfrom shutdown close setsockopt getsockopt getsockname "
+    "getpeername select poll getaddrinfo"
     " freeaddrinfo gai_strerror getnameinfo inet_pton inet_ntop inet_ntoa inet_addr htons htonl ntohs ntohl"
     // used by compilers and standard headers (syscall is reduced to a futex, see futex_only.cpp)
-    " syscall __errno_location __assert_fail __assert_perror_fail __stack_chk_fail __gxx_personality_v0 _Unwind_Resume __dso_handle _GLOBAL_OFFSET_TABLE_"
-    " __tls_get_addr __libc_single_threaded __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __ctype_get_mb_cur_max __overflow __uflow"
-    " __fdelt_chk _setjmp setjmp __sigsetjmp __isnan __isinf __finite __fpclassify __signbit __cpu_model __cpu_indicator_init __clang_call_terminate"
+    " syscall __errno_location __assert_fail __assert_perror_fail __stack_chk_fail __gxx_personality_v0 _Unwind_Resume "
+    "__dso_handle _GLOBAL_OFFSET_TABLE_"
+    " __tls_get_addr __libc_single_threaded __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc "
+    "__ctype_get_mb_cur_max __overflow __uflow"
+    " __fdelt_chk _setjmp setjmp __sigsetjmp __isnan __isinf __finite __fpclassify __signbit __cpu_model "
+    "__cpu_indicator_init __clang_call_terminate"
     " ___asan_globals_registered __start_asan_globals __stop_asan_globals ";
 
 // These have harmless uses; the instructor should look at them.
@@ -209,7 +229,9 @@ bool is_compilers_section(const std::string& name) {
 // Returns the reason why this global symbol is rejected, or an empty string.
 std::string refuse_definition(const std::string& name, char kind) {
   if (kind == 'i') return "the file has a function that is chosen at load time: " + name + "\n";
-  if (!name.starts_with("_Z")) return "the file defines '" + name + "' with external linkage; a student's file must not have main or extern \"C\"\n";
+  if (!name.starts_with("_Z"))
+    return "the file defines '" + name +
+           "' as a global C symbol; a student's file must not have main or extern \"C\"\n";
   if (is_tests_own(name)) return "the file defines a function of the tests: " + name + "\n";
   if (replaces_allocation(name)) return "the file replaces operator new or delete: " + name + "\n";
   if (kind == 'T' && is_librarys(name)) return "the file defines a function of the standard library: " + name + "\n";
@@ -232,7 +254,8 @@ SymbolCheck check_symbols(const std::string& nm) {
     if (local || is_compilers(name)) return;
     if (const std::string why = refuse_definition(name, kind); !why.empty()) check.refused = why;
   });
-  for (const std::string& name : asked) check.notes.push_back("it uses " + name + ", which no lab needs: check it manually");
+  for (const std::string& name : asked)
+    check.notes.push_back("it uses " + name + ", which no lab needs: check it manually");
   return check;
 }
 
@@ -253,7 +276,9 @@ std::vector<std::string> shared_data(const std::string& nm) {
 }
 
 std::string sanitizer_note(const std::string& source) {
-  return lower(source).find("sanitize") == std::string::npos ? "" : "it mentions sanitizers, which no lab needs: check it manually";
+  return lower(source).find("sanitize") == std::string::npos
+             ? ""
+             : "it mentions sanitizers, which no lab needs: check it manually";
 }
 
 std::string check_assembler(const std::string& text) {

@@ -46,7 +46,7 @@ if [ -e ROOT/orders ]; then  # B fails in seed 17, or wherever choice 2 is taken
   esac
 fi
 while [ -e ROOT/h_first ] && ! grep -q "$me H" ROOT/runs; do sleep 0.02; done
-if [ -e ROOT/tells ]; then
+if [ -e ROOT/detailed ]; then
   case $test in
     B) echo 'hang: it waits'; exit 4 ;;
     C) echo 'story: expected 1, but it was 2'; failure='story: expected 1, but it was 2' ;;
@@ -172,7 +172,7 @@ TEST_F(Check, AWatchRunsTheFailedTestAloneWhileItFails) {
   options_.failed_alone = true;
   EXPECT_FALSE(has(check_says(kExitNotFull), "Lab02.D"));
   EXPECT_EQ(runs_of("lab02_x_graded_test"), 3);  // C, and two repetitions
-  EXPECT_EQ(saved_result(workspace_, workspace_.labs[1])->earned, 60) << "one test is no result of the lab";
+  EXPECT_EQ(saved_result(workspace_, workspace_.labs[1])->earned, 60) << "one test is not a result of the lab";
   fails({"lab02_x_graded_test D"});
   EXPECT_TRUE(has(check_says(kExitNotFull), "80/100"));
   EXPECT_EQ(runs_of("lab02_x_graded_test"), 7);  // five, and two repetitions of D
@@ -191,7 +191,7 @@ TEST_F(Check, AFailingOrderIsMinimizedAndRunsFirstNextTime) {
 }
 
 TEST_F(Check, TheMostInformativeFailureIsShown) {
-  write("tells", "");
+  write("detailed", "");
   const std::string text = check_says(kExitNotFull);
   EXPECT_TRUE(has(text, "Lab02.D  wrong: the lock is held")) << text;
   EXPECT_TRUE(has(text, "\nLab02.B  hang: it waits\n")) << text;

@@ -56,7 +56,7 @@ TEST(Fake, Hangs) {
   for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 TEST(Fake, SaysThatItHangs) {
-  std::printf("story: 1. a step\nhang: expected that worker_loop ends, but it goes on\n");
+  std::printf("story: 1. a step\nhang: expected that worker_loop ends, but it continues\n");
   std::fflush(stdout);
   std::_Exit(4);
 }

@@ -96,11 +96,11 @@ TEST(FailureSummaries, HasThePartsOfAFailure) {
   test.name = "Lab04.X";
   test.verdict = Verdict::wrong;
   test.seed = "7";
-  test.output = "story: 1. a client comes\nseed: 7\nstory: 2. it goes\nrule: one_recv (N7): two receives\n/a/b.cpp:3: Failure\nFailed\n"
+  test.output = "story: 1. a client connects\nseed: 7\nstory: 2. it disconnects\nrule: one_recv (N7): two receives\n/a/b.cpp:3: Failure\nFailed\n"
                 "rule: one_recv (N7): two receives\nstory: expected the size to be 1, but it was 2\nseen: thread 1 waits\ncause: a lock\n"
                 "story: read: N4, N7, lab04_worker/README.md#step-3\n";
   const FailureSummary summary = failure_summary_of(test, "lab04_worker/worker.cpp", 4);
-  EXPECT_EQ(summary.steps, (std::vector<std::string>{"1. a client comes", "2. it goes"}));
+  EXPECT_EQ(summary.steps, (std::vector<std::string>{"1. a client connects", "2. it disconnects"}));
   EXPECT_EQ(summary.rule, "one_recv (N7)");
   EXPECT_EQ(summary.broken, "two receives");
   EXPECT_EQ(summary.expected, "the size to be 1");
@@ -113,7 +113,8 @@ TEST(FailureSummaries, HasThePartsOfAFailure) {
   EXPECT_EQ(summary.replay, "./lab check 4 --test Lab04.X --seed 7");
 
   test.output = "hello from the student\nstory: expected: find gives the client, but it is false\n";
-  EXPECT_EQ(failure_summary_of(test, "lab04_worker/worker.cpp", 4).handout, "lab04_worker/README.md#what-failing-tests-mean");
+  EXPECT_EQ(failure_summary_of(test, "lab04_worker/worker.cpp", 4).handout,
+            "lab04_worker/README.md#what-failing-tests-mean");
   EXPECT_EQ(failure_summary_of(test, "", 4).expected, "find gives the client");
   EXPECT_EQ(failure_summary_of(test, "", 4).observed, "it is false");
   EXPECT_EQ(failure_summary_of(test, "", 4).rest, "hello from the student\n");
@@ -333,14 +334,14 @@ TEST_F(Canvas, AnAmbiguousNameFillsNothing) {
   missing.problem = Problem::missing;
   // Bob's ID, and the login of another
   report_.grades = {grade_of("12", {lab_with({Verdict::passed}), missing}),
-                    grade_of("nobody", {lab_with({Verdict::passed}), missing}),
+                    grade_of("unknown", {lab_with({Verdict::passed}), missing}),
                     grade_of("lovelaceann_LATE_11_1_a", {lab_with({Verdict::passed}), missing}),
                     grade_of("lovelaceann_11_2_b", {lab_with({Verdict::wrong}), missing})};
   const FilledGradebook result = filled();
   EXPECT_EQ(result.cells, 0u);
   EXPECT_EQ(result.csv, text_);
   EXPECT_TRUE(noted(result, "12 may be of 2 students"));
-  EXPECT_TRUE(noted(result, "nobody is of no student"));
+  EXPECT_TRUE(noted(result, "unknown matches no student"));
   EXPECT_TRUE(noted(result, "Lovelace, Ann, lab 1 is in more than one submission"));
 }
 

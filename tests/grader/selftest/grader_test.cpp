@@ -106,7 +106,7 @@ TEST(Verdicts, WhatDoesNotEndIsAHang) {
   EXPECT_EQ(result_of("Fake.Hangs", 0.5).verdict, Verdict::hang);
   const TestResult said = result_of("Fake.SaysThatItHangs");
   EXPECT_EQ(said.verdict, Verdict::hang);
-  EXPECT_EQ(said.reason, "expected that worker_loop ends, but it goes on");
+  EXPECT_EQ(said.reason, "expected that worker_loop ends, but it continues");
 }
 
 TEST(Verdicts, EndlessOutputIsBounded) {
@@ -253,47 +253,47 @@ TEST(Runner, KeepsTheOrderWithManyJobs) {
   for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].passed(), i % 2 == 0);
 }
 
-TEST(Story, LeavesOutWhatGoogleTestSays) {
+TEST(ReadableOutput, LeavesOutWhatGoogleTestSays) {
   const TestResult result = result_of("Fake.SaysThatItHangs");
-  EXPECT_EQ(story_of(result.output), "1. a step\nhang: expected that worker_loop ends, but it goes on\n");
+  EXPECT_EQ(readable_output(result.output), "1. a step\nhang: expected that worker_loop ends, but it continues\n");
   EXPECT_EQ(todo_of(result_of("Fake.IsNotStarted").output), "lab03 TODO 2");
 }
 
-TEST(Story, OfARaceBeginsWithTheStudentsFrames) {
+TEST(ReadableOutput, OfARaceBeginsWithTheStudentsFrames) {
   const std::string output =
       "story: 1. a step\n==================\nWARNING: ThreadSanitizer: data race (pid=1)\n"
       "  Write of size 4 at 0x7b04 by thread T1:\n    #0 std::move() /usr/include/move.h:1 (test+0x1)\n"
       "    #1 lab::count() /there/lab04_worker/worker.cpp:7 (test+0x2)\n\nSUMMARY: ThreadSanitizer: data race\n"
       "==================\nWARNING: ThreadSanitizer: data race (pid=1)\nSUMMARY: ThreadSanitizer: data race\nstory: 2. the end\n";
-  EXPECT_EQ(story_of(output, "lab04_worker/worker.cpp"),
+  EXPECT_EQ(readable_output(output, "lab04_worker/worker.cpp"),
             "1. a step\n2. the end\nWARNING: ThreadSanitizer: data race (pid=1)\nin lab04_worker/worker.cpp:\n"
             "  Write of size 4 at 0x7b04 by thread T1:\n    #1 lab::count() /there/lab04_worker/worker.cpp:7\nmore of it:\n"
             "  Write of size 4 at 0x7b04 by thread T1:\n    #1 lab::count() /there/lab04_worker/worker.cpp:7\n\nSUMMARY: ThreadSanitizer: data race\n"
             "more reports, in the log: 1\n");
 }
 
-TEST(Story, OfManySeedsIsThatOfTheLast) {
-  EXPECT_EQ(story_of("story: 1. a\nseed: 1\nstory: 2. b\nseed: 2\nstory: 3. c\n"), "1. a\nseed: 2\n3. c\n");
+TEST(ReadableOutput, OfManySeedsIsThatOfTheLast) {
+  EXPECT_EQ(readable_output("story: 1. a\nseed: 1\nstory: 2. b\nseed: 2\nstory: 3. c\n"), "1. a\nseed: 2\n3. c\n");
 }
 
-TEST(Story, OfABadAccessLeavesOutTheMemory) {
+TEST(ReadableOutput, OfABadAccessLeavesOutTheMemory) {
   const std::string output =
       "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x60\nREAD of size 8 at 0x60 thread T3\n"
       "    #0 0x55d in lab::f() /there/lab04_worker/worker.cpp:9\n"
       "    #1 0x55e in testing::Test::Run() /usr/src/googletest/src/gtest.cc:2\nSUMMARY: AddressSanitizer: heap-use-after-free\n"
       "Shadow bytes around the buggy address:\n  0x0c: fa fa\n==7==ABORTING\nafter it\n";
-  const std::string story = story_of(output, "lab04_worker/worker.cpp");
-  EXPECT_NE(story.find("in lab04_worker/worker.cpp:\nREAD of size 8 at 0x60 thread T3\n    #0 lab::f() /there"), std::string::npos) << story;
-  EXPECT_EQ(story.find("Shadow"), std::string::npos);
-  EXPECT_EQ(story.find("testing::"), std::string::npos);
-  EXPECT_NE(story.find("after it"), std::string::npos);
+  const std::string text = readable_output(output, "lab04_worker/worker.cpp");
+  EXPECT_NE(text.find("in lab04_worker/worker.cpp:\nREAD of size 8 at 0x60 thread T3\n    #0 lab::f() /there"), std::string::npos) << text;
+  EXPECT_EQ(text.find("Shadow"), std::string::npos);
+  EXPECT_EQ(text.find("testing::"), std::string::npos);
+  EXPECT_NE(text.find("after it"), std::string::npos);
 }
 
-TEST(Story, ShowsARepeatedLineOnce) {
-  EXPECT_EQ(story_of("story: 1. a\nx\nx\nx\ny\nx\n"), "1. a\nx\n... this line 2 times more ...\ny\nx\n");
+TEST(ReadableOutput, ShowsARepeatedLineOnce) {
+  EXPECT_EQ(readable_output("story: 1. a\nx\nx\nx\ny\nx\n"), "1. a\nx\n... this line 2 times more ...\ny\nx\n");
 }
 
-TEST(Story, IsBounded) { EXPECT_LT(story_of(result_of("Fake.PrintsWithoutEnd", 2).output).size(), 40'000u); }
+TEST(ReadableOutput, IsBounded) { EXPECT_LT(readable_output(result_of("Fake.PrintsWithoutEnd", 2).output).size(), 40'000u); }
 
 class Points : public testing::Test {
  protected:
@@ -437,8 +437,8 @@ TEST(Job, HoldsItsLimits) {
   const Ended allowed = run_fake("SaysWhatItsJobAllows");
   EXPECT_TRUE(allowed.ok()) << allowed.output;
   EXPECT_EQ(run_fake("TakesMemory").ok(), wine);
-  const bool told = allowed.output.find("job: 1 memory 209715200 processes 3 seconds 60 desktop 255") != std::string::npos;
-  EXPECT_TRUE(told || wine) << allowed.output;
+  const bool reported = allowed.output.find("job: 1 memory 209715200 processes 3 seconds 60 desktop 255") != std::string::npos;
+  EXPECT_TRUE(reported || wine) << allowed.output;
   spec.limits.seconds = 1;
   EXPECT_FALSE(run_fake("Spins").ok());
 }

@@ -32,7 +32,7 @@ TEST(Handout, LeavesOutWhatGivesAnswersAway) {
 }
 
 TEST(Handout, AHiddenTestIsCutOut) {
-  const std::string source = "int helper();\n\n// Stays.\n\n// Goes,\n// too.\nLAB_TEST(Lab01, B, \"N5\", kTable) {\n  if (x) {\n  }\n}\n\n// C is here.\nLAB_TEST(Lab01, BAndMore, \"N5\", kTable) {\n}\n";
+  const std::string source = "int helper();\n\n// Stays.\n\n// Removed,\n// too.\nLAB_TEST(Lab01, B, \"N5\", kTable) {\n  if (x) {\n  }\n}\n\n// C is here.\nLAB_TEST(Lab01, BAndMore, \"N5\", kTable) {\n}\n";
   EXPECT_EQ(without_test(source, "Lab01.B"), "int helper();\n\n// Stays.\n\n\n// C is here.\nLAB_TEST(Lab01, BAndMore, \"N5\", kTable) {\n}\n");
   EXPECT_THROW(without_test(source, "Lab01.C"), GraderError);
   EXPECT_EQ(without_row("| `A` | x |\n| `B` | y |\n`B` |\n", "Lab01.B"), "| `A` | x |\n`B` |\n");

@@ -157,7 +157,7 @@ TEST_F(Hostile, LimitsAloneStillHold) {
   Command refused;
   refused.args = {(kBuild / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--out", folder("out").string()};
   refused.env = env;
-  EXPECT_EQ(run(refused).code, kExitBadUsage) << "without a word of the instructor nothing runs";
+  EXPECT_EQ(run(refused).code, kExitBadUsage) << "nothing runs without the option of the instructor";
 }
 
 TEST_F(Hostile, EachLimitHoldsAlone) {
@@ -214,7 +214,8 @@ TEST_F(Hostile, TheBuilderForWindowsBuildsOneFileAfterAnother) {
   const Workspace workspace = Workspace::from_environment();
   const Lab& lab = workspace.lab("1");
   Progress progress;
-  const std::unique_ptr<StudentBuilder> builder = cmake_student_builder(workspace, workspace.platform(""), {lab}, 2, progress);
+  const std::unique_ptr<StudentBuilder> builder =
+      cmake_student_builder(workspace, workspace.platform(""), {lab}, 2, progress);
   const WrapInSandbox no_sandbox = [](const Command& inner, const SandboxSpec&) { return inner; };
   const auto points = [&](const fs::path& file, const std::string& name) {
     const StudentBuild built = builder->build_student(lab, file, folder(name), no_sandbox);
@@ -369,10 +370,10 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
 
   sh("mkdir linked && ln -s /etc/passwd linked/accept.cpp && tar czf linked.tar.gz linked && echo nonsense >broken.zip");
   EXPECT_TRUE(taken("linked.tar.gz").files.empty());
-  sh("mkdir hard && echo good >hard/accept.cpp && ln hard/accept.cpp hard/worker.cpp && tar czf hard.tar.gz hard && mkdir crowd && cd crowd && "
-     "seq 6000 | xargs touch && echo good >accept.cpp && cd .. && tar czf crowd.tar.gz crowd");
+  sh("mkdir hard && echo good >hard/accept.cpp && ln hard/accept.cpp hard/worker.cpp && tar czf hard.tar.gz hard && mkdir many && cd many && "
+     "seq 6000 | xargs touch && echo good >accept.cpp && cd .. && tar czf many.tar.gz many");
   EXPECT_TRUE(taken("hard.tar.gz").files.empty());
-  EXPECT_NE(taken("crowd.tar.gz").notes.at(0).find("5000"), std::string::npos);
+  EXPECT_NE(taken("many.tar.gz").notes.at(0).find("5000"), std::string::npos);
   EXPECT_TRUE(taken("broken.zip").files.empty());
 }
 

@@ -61,7 +61,8 @@ class GradeSetUp : public testing::Test {
 TEST_F(GradeSetUp, LaunchersFlagsAndACompilerInAFolderOfItsOwnCostNothing) {
   const fs::path launcher = program("my tools/launch", "echo \"$A\" >>\"$(dirname \"$0\")/launched\"\nexec \"$@\"\n");
   program("real tools/g++",  // a submission is assembled with its compiler flags, without LTO
-          "case \"$*\" in *own.s*) case \"$CCACHE_DISABLE $*\" in 1\\ *-m64*-fno-lto*) ;; *) exit 1;; esac;; esac\nexec /usr/bin/g++ \"$@\"\n");
+          "case \"$*\" in *own.s*) case \"$CCACHE_DISABLE $*\" in 1\\ *-m64*-fno-lto*) ;; *) exit 1;; esac;; "
+          "esac\nexec /usr/bin/g++ \"$@\"\n");
   fs::create_symlink(folder_.path() / "real tools/g++", folder_.path() / "my tools/g++");
   const Ended ended = grade(folder_.path() / "b'uild (x)", {{"CXX", "'" + (folder_.path() / "my tools/g++").string() + "' -m64"},
                                                              {"CMAKE_CXX_COMPILER_LAUNCHER", "env;A=compiles it;" + launcher.string()},

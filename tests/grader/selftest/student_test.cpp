@@ -145,7 +145,9 @@ TEST_F(Student, OneHintMoreEachTime) {
   HintOptions options{"1", 0, false, false};
   const auto text = [&] { return said([&] { return hint(workspace_, options); }, 0); };
   const std::string first = text();
-  EXPECT_TRUE(has(first, "TODO 1, hint 1 of 3\n    q1") && !has(first, "w1") && has(first, "For one more: ./lab hint 1 1")) << first;
+  EXPECT_TRUE(has(first, "TODO 1, hint 1 of 3\n    q1") && !has(first, "w1") &&
+              has(first, "For one more: ./lab hint 1 1"))
+      << first;
   options.again = true;
   EXPECT_TRUE(has(text(), "q1"));
   EXPECT_FALSE(has(text(), "w1"));
@@ -162,15 +164,15 @@ TEST_F(Student, OneHintMoreEachTime) {
   EXPECT_THROW(hint(workspace_, options), UsageError);
   options.todo = 0;
   write("int all_is_written;\n");
-  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits for ever | step 2 |\n";
+  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits forever | step 2 |\n";
   checked(40);
-  EXPECT_TRUE(has(text(), "    it waits for ever\n    Look at step 2."));
+  EXPECT_TRUE(has(text(), "    it waits forever\n    Look at step 2."));
   std::ofstream(folder_.path() / "tests/grader/core/hints.json") << R"({"lab01_accept":{"1":["q1"]}})";
   EXPECT_THROW(hint(workspace_, options), GraderError);
 }
 
 TEST_F(Student, ACrashNamesThePlaceInTheHandout) {
-  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits for ever | step 2 |\n";
+  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits forever | step 2 |\n";
   LabResult result;
   result.number = 1;
   result.name = lab().name;
