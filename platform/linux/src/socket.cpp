@@ -84,7 +84,6 @@ bool Socket::try_receive(Operation& operation) {
   operation.bytes = static_cast<DWORD>(n);
   // A short read has emptied the stream: the next edge of epoll reports more data. At the end of the stream there are
   // no more edges, but the end can always be read.
-  // be no more edges, but there is always the end to be read.
   if (n == 0 && wanted > 0) ended_ = true;
   if (static_cast<std::size_t>(n) < wanted && !ended_ && !operation.peek) receive_.ready = false;
   return true;

@@ -30,9 +30,8 @@ class Socket : public Object {
   int fd() const { return fd_; }
   bool overlapped() const { return overlapped_; }
 
-  // Starts an overlapped receive or send and takes the operation. Returns 0 and the bytes, WSA_IO_PENDING, or an error: then
-  // there is no packet.
-  // there is no packet.
+  // Starts an overlapped receive or send and takes the operation. Returns 0 and the bytes, WSA_IO_PENDING, or an
+  // error: then there is no packet.
   int start_receive(Operation* operation, DWORD* bytes) { return start(receive_, operation, bytes); }
   int start_send(Operation* operation, DWORD* bytes) { return start(send_, operation, bytes); }
 

@@ -202,7 +202,7 @@ class Checker {
       if (platform.name != smallest.platform) continue;
       const TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
       const auto entry = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& test) { return test.name == smallest.name; });
-      shrink({&program, entry->seconds, &smallest, 0, nullptr, &entry->places}, kMostSeconds * platform.patience);
+      shrink({&program, entry->seconds, &smallest, 0, nullptr, &entry->places}, kMostSeconds * platform.timeout_scale);
     }
   }
 

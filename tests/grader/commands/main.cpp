@@ -115,7 +115,12 @@ int run_tool(std::vector<std::string> words) {
   CLI::Option* const quick_flag =
       test_command->add_flag("--quick", suite_options.quick, "run only native stages without sanitizers")
           ->excludes(stage_option);
-  CLI::Option* const all_flag = test_command->add_flag("--all", suite_options.all, "everything: also each program of tests/mutants that tests/mutants/RECORD.txt does not cover,\na tenth of the others, the warnings of clang++, hostile submissions and a handout")->excludes(stage_option, quick_flag);
+  CLI::Option* const all_flag =
+      test_command
+          ->add_flag("--all", suite_options.all,
+                     "run everything, including each program of tests/mutants that tests/mutants/RECORD.txt does not "
+                     "cover,\na tenth of the others, the warnings of clang++, hostile submissions and a handout")
+          ->excludes(stage_option, quick_flag);
   SoakOptions soak_options;
   CLI::Option* const mutants_flag =
       test_command

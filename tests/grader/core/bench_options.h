@@ -21,7 +21,7 @@ struct BenchOptions {
 inline void add_options(CLI::App& app, BenchOptions& options) {
   app.name("lab bench");
   app.description(
-      "Measures the labs. Every number is the median of interleaved rounds of one run. Compare only numbers of the "
+      "Measure the labs. Every number is the median of interleaved rounds of one run. Compare only numbers of the "
       "same run.");
   app.add_option("--only", options.parts, "run only these parts: echo, pool (with reassembly), memory, buffers")
       ->delimiter(',')
@@ -52,7 +52,7 @@ struct VersusOptions {
 
 inline void add_options(CLI::App& app, VersusOptions& options) {
   app.name("lab bench N");
-  app.description("Measures your server of a lab and the reference in one run. Compare only numbers of the same run.");
+  app.description("Measure your server of a lab and the reference in one run. Compare only numbers of the same run.");
   app.add_flag("--solution", options.solution,
                "measure the reference against itself: shows how close to 1 the ratios are on this machine");
   app.add_option("--rounds", options.rounds, "take each median of this many rounds")

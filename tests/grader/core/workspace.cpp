@@ -81,7 +81,7 @@ std::vector<Platform> Workspace::platforms() const {
   asan.env = {{"ASAN_OPTIONS", "color=never:detect_leaks=1"}, {"UBSAN_OPTIONS", "color=never:print_stacktrace=1"}};
   asan.sanitized = true;
   asan.tests_per_job = 1;
-  asan.patience = 2.5;  // tests/support has longer timeouts there, too
+  asan.timeout_scale = 2.5;  // tests/support has longer timeouts there, too
 
   Platform tsan = linux_native;
   tsan.name = "tsan";
@@ -91,14 +91,14 @@ std::vector<Platform> Workspace::platforms() const {
   tsan.env = {{"TSAN_OPTIONS", "color=never:exitcode=66:atexit_sleep_ms=20"}};
   tsan.sanitized = true;
   tsan.tests_per_job = 1;
-  tsan.patience = 2.5;
+  tsan.timeout_scale = 2.5;
   if (needs_fixed_addresses()) tsan.runner = {"setarch", "-R"};
 
   Platform wine;
   wine.name = wine.preset = "wine";
   wine.suffix = ".exe";
   wine.runner = {(root / "platform/windows/wine-run").string()};
-  wine.patience = 2.5;
+  wine.timeout_scale = 2.5;
   wine.most_jobs = 4;  // they share one wineserver
   return {linux_native, asan, tsan, wine};
 #endif

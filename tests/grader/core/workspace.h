@@ -34,7 +34,7 @@ struct Platform {
   std::vector<std::string> runner;                       // words in front of the program
   std::vector<std::pair<std::string, std::string>> env;  // for the program
   bool sanitized = false;                                // sanitizer reports count as verdicts
-  double patience = 1;                                   // factor for time limits
+  double timeout_scale = 1;                              // factor for time limits
   unsigned tests_per_job = 1;
   unsigned most_jobs = 64;
 

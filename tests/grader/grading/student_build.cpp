@@ -118,7 +118,7 @@ std::string read_all(const fs::path& file) {
 
 Limits compile_limits(const Platform& platform) {
   Limits limits;
-  limits.seconds = 120 * platform.patience;
+  limits.seconds = 120 * platform.timeout_scale;
   limits.memory = 3072 * kMegabyte;
   limits.file = 256 * kMegabyte;
   limits.processes = 64;
@@ -127,7 +127,7 @@ Limits compile_limits(const Platform& platform) {
 
 std::string StudentBuilder::fingerprint() const {
   std::string all;
-  for (const LabTests& builder : labs_) all += fingerprint(builder);
+  for (const LabTests& lab_tests : labs_) all += fingerprint(lab_tests);
   return hash_of(all);
 }
 

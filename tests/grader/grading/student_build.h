@@ -41,7 +41,7 @@ class StudentBuilder {
   const std::vector<LabTests>& labs() const { return labs_; }
   std::string fingerprint() const;  // of all labs
   // Changes with the tests, the given code or the commands
-  virtual std::string fingerprint(const LabTests& builder) const = 0;
+  virtual std::string fingerprint(const LabTests& lab_tests) const = 0;
 
   // Compiles the file and links it with the given code. Writes the programs to `bin`, an empty folder. May be called
   // from several threads.

@@ -16,7 +16,7 @@ namespace {
 class CMakeStudentBuilder : public StudentBuilder {
  public:
   CMakeStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
-  std::string fingerprint(const LabTests& builder) const override;
+  std::string fingerprint(const LabTests& lab_tests) const override;
   StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
                              const WrapInSandbox& wrap) const override;
 
@@ -63,9 +63,9 @@ CMakeStudentBuilder::CMakeStudentBuilder(const Workspace& workspace, const Platf
   for (const Lab& lab : labs) add(lab, programs() / (lab.name + "_graded_test" + platform.suffix));
 }
 
-std::string CMakeStudentBuilder::fingerprint(const LabTests& builder) const {
-  std::string all = fingerprint_of(builder.tests);
-  for (const std::string& file : {builder.lab.test_file(), builder.lab.solution_file()})
+std::string CMakeStudentBuilder::fingerprint(const LabTests& lab_tests) const {
+  std::string all = fingerprint_of(lab_tests.tests);
+  for (const std::string& file : {lab_tests.lab.test_file(), lab_tests.lab.solution_file()})
     all += hash_of(read_all(workspace_.root / file));
   return hash_of(all);
 }

@@ -49,7 +49,7 @@ struct Recipe {
 class NinjaStudentBuilder : public StudentBuilder {
  public:
   NinjaStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
-  std::string fingerprint(const LabTests& builder) const override;
+  std::string fingerprint(const LabTests& lab_tests) const override;
   StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
                              const WrapInSandbox& wrap) const override;
 
@@ -129,11 +129,11 @@ Recipe NinjaStudentBuilder::make_recipe(const Lab& lab, const std::vector<std::s
   return recipe;
 }
 
-std::string NinjaStudentBuilder::fingerprint(const LabTests& builder) const {
-  const Recipe& recipe = recipes_.at(builder.lab.number);
-  std::string all = fingerprint_of(builder.tests);
+std::string NinjaStudentBuilder::fingerprint(const LabTests& lab_tests) const {
+  const Recipe& recipe = recipes_.at(lab_tests.lab.number);
+  std::string all = fingerprint_of(lab_tests.tests);
   for (const std::string end : {"_solution_test", "_solution"})
-    all += hash_of(read_all(workspace_.program(platform_, builder.lab.name + end)));
+    all += hash_of(read_all(workspace_.program(platform_, lab_tests.lab.name + end)));
   for (const std::string& word : recipe.compile) all += word + " ";
   for (const Recipe::Link& link : recipe.links) {
     for (const std::string& word : link.args) all += word + " ";

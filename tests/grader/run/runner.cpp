@@ -88,7 +88,8 @@ TestResult run_once(const TestRun& run, const std::string& seed) {
     TestProgram program = *run.program;
     if (!seed.empty()) program.platform.env.emplace_back("LAB_SEED", seed);
     Files read;
-    const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, read);
+    const Ended ended =
+        run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.timeout_scale, read);
     judge(ended, read.report, program.platform.sanitized, result, {read.key, has_evidence(program.platform) ? run.places : nullptr});
     const bool failed = !result.passed() && result.verdict != Verdict::not_started;
     if (failed || program.timeline == TestProgram::Timeline::of_all) result.timeline = tidy_timeline(read.timeline);
@@ -189,7 +190,7 @@ bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   std::vector<Evidence> evidence;
   for (const TestRun& run : runs) {
     filter += run.result->name + ":";
-    limit += run.limit * program.platform.patience;
+    limit += run.limit * program.platform.timeout_scale;
     run.result->platform = program.platform.name;
     results.push_back(run.result);
   }
