@@ -1,22 +1,22 @@
-# Configuring hundreds of mutants takes a second, so they are there when they are asked for (`lab` asks).
+# Configuring hundreds of mutants takes a second, so they are added only on demand (`lab` sets this).
 option(LAB_MUTANTS "Add the programs that prove the tests" OFF)
 
-# add_lab(): called by each labNN_x/CMakeLists.txt. It makes three variants of the lab's program and of its tests:
+# add_lab(): called by each labNN_x/CMakeLists.txt. It creates three variants of the lab's program and of its tests:
 #
 #   labNN_x             the student's lab N over the student's own labs 1..N-1   ("their server grows under their hands")
-#   labNN_x_graded      the student's lab N over the reference labs 1..N-1       (what a grade is taken from)
-#   labNN_x_solution    the reference all the way down
+#   labNN_x_graded      the student's lab N over the reference labs 1..N-1       (decides the grade)
+#   labNN_x_solution    the reference for all labs
 #
 # and, with LAB_MUTANTS, from each file tests/mutants/labNN_x/NAME.cpp, labNN_x_mutant_NAME over the reference labs.
 #
-# VARIANT_measured is the program with counters, for `lab bench N`; nothing builds it by itself.
-# Each variant has its tests in VARIANT_test; the test program starts VARIANT, which lies beside it.
-#   add_lab(GIVEN a.cpp PROGRAM b.cpp)   GIVEN: given sources of the lab, in its program and in its tests and in every
-#                                        later lab's. PROGRAM: given sources beside main.cpp, in this program and in
-#                                        every later lab's. TESTED_WITH libraries: for its tests.
+# VARIANT_measured is the program with counters, for `lab bench N`; it is built only on demand.
+# VARIANT_test has the tests of each variant; it starts VARIANT, which is in the same folder.
+#   add_lab(GIVEN a.cpp PROGRAM b.cpp)   GIVEN: given sources of the lab, part of its program, its tests, and those of
+#                                        every later lab. PROGRAM: given sources in addition to main.cpp, part of this
+#                                        program and every later lab's. TESTED_WITH libraries: for its tests.
 #
-# Student code is the one file labNN_x/x.cpp; all else in the folder is given. With LAB_STUDENT_DIR it is the file of that
-# name below another folder: `lab grade` on Windows puts students' files there, one after the other.
+# Student code is the one file labNN_x/x.cpp; everything else in the folder is given. With LAB_STUDENT_DIR it is the file
+# of that name below another folder: `lab grade` on Windows copies students' files there, one after another.
 function(add_lab)
   cmake_parse_arguments(arg "" "" "GIVEN;PROGRAM;TESTED_WITH" ${ARGN})
   get_filename_component(lab ${CMAKE_CURRENT_SOURCE_DIR} NAME)
@@ -79,8 +79,8 @@ function(add_lab)
   lab_variant(${lab}_graded student solution)
   lab_variant(${lab}_solution solution solution)
 
-  # Programs that must fail the tests, or pass them though they are written differently: tests/mutants/LAB/NAME.cpp
-  # stands for the student's file. Nothing builds them by itself; LAB_mutants builds those of this lab.
+  # Programs that must fail the tests, or pass them although they are written differently: tests/mutants/LAB/NAME.cpp
+  # replaces the student's file. They are built only on demand; LAB_mutants builds those of this lab.
   if(NOT LAB_MUTANTS)
     return()
   endif()
@@ -95,7 +95,7 @@ function(add_lab)
   endforeach()
 endfunction()
 
-# There are hundreds of mutants. What nearly all of one lab include is compiled once.
+# There are hundreds of mutants. The headers that nearly all of one lab include are compiled once.
 function(precompile_for_mutants lab concept target)
   if(MSVC)
     return()
@@ -110,8 +110,8 @@ function(precompile_for_mutants lab concept target)
   target_precompile_headers(${target} REUSE_FROM ${lab}_mutant_headers)
 endfunction()
 
-# For add_lab(), in its scope: the program `variant` and `variant`_test. `top` and `below` say whose code of this lab
-# and of the earlier ones is in them: student, solution or a mutant's name.
+# For add_lab(), in its scope: the program `variant` and `variant`_test. `top` and `below` select the code of this lab
+# and of the earlier ones: student, solution or a mutant's name.
 function(lab_variant variant top below)
   set(objects ${lab}_code_${top})
   if(TARGET ${lab}_given_code)
@@ -140,7 +140,7 @@ function(lab_variant variant top below)
   set_target_properties(${variant} PROPERTIES FOLDER ${lab})
   if(TARGET bench_measured AND variant MATCHES "_(graded|solution)$")   # for `lab bench N`
     set(counted ${program_objects})
-    list(REMOVE_ITEM counted lab06_pool_program)   # its operator new; bench_measured has another one
+    list(REMOVE_ITEM counted lab06_pool_program)   # its operator new; bench_measured replaces it
     add_executable(${variant}_measured EXCLUDE_FROM_ALL)
     target_link_libraries(${variant}_measured PRIVATE bench_measured ${counted} ${objects} ${lab}_given)
     set_target_properties(${variant}_measured PROPERTIES FOLDER ${lab})

@@ -1,6 +1,6 @@
-# The packages the project uses: the installed one first, FetchContent where there is none.
-# Debian's header-only packages serve the cross-build too. /usr/include itself must never be on the
-# cross-compiler's path, so the one folder that is needed is linked into the build tree.
+# The packages of the project: the installed ones if possible, otherwise by FetchContent.
+# The cross-build uses Debian's header-only packages, too. /usr/include itself must never be on the
+# cross-compiler's path, so the only folder that is needed is linked into the build tree.
 include(FetchContent)
 set(FETCHCONTENT_QUIET ON)
 
@@ -22,8 +22,8 @@ function(lab_header_package target folder)   # folder, and more: below /usr/incl
   add_library(${target} ALIAS lab_${folder}_headers)
 endfunction()
 
-# GoogleTest: the installed library. Debian ships its source, too, for builds that need their own: ThreadSanitizer must
-# see what the library's threads do.
+# GoogleTest: the installed library. Debian also ships its source, for builds that need their own: ThreadSanitizer must
+# instrument the library.
 set(INSTALL_GTEST OFF CACHE BOOL "" FORCE)
 set(BUILD_GMOCK OFF CACHE BOOL "" FORCE)
 set(gtest_force_shared_crt ON CACHE BOOL "" FORCE)
@@ -46,7 +46,7 @@ FetchContent_Declare(nlohmann_json
   FIND_PACKAGE_ARGS)
 
 FetchContent_MakeAvailable(googletest)
-if(TARGET gtest AND NOT MSVC)   # compiled here, for each platform, and no part of what is measured
+if(TARGET gtest AND NOT MSVC)   # compiled here for each platform; not part of any measurement
   target_compile_options(gtest PRIVATE -O0 -g0 $<$<STREQUAL:${LAB_SANITIZE},asan>:-fno-sanitize=undefined>)
 endif()
 if(NOT TARGET CLI11::CLI11)

@@ -1,7 +1,8 @@
-// platform/calls.h on Windows: the import table of this executable is changed.
+// platform/calls.h on Windows: changes the import table of this executable.
 //
-// The table has one slot for each imported function; the loader has written its address there. An import can be by
-// ordinal (those of Winsock often are), so a slot is known by its address: it is what GetProcAddress gives for the name.
+// The table has one slot for each imported function, and the loader has written its address into it. An import may be
+// by ordinal (Winsock's often are), so a slot is identified by its address: the one that GetProcAddress returns for the
+// name.
 #include "calls.h"
 
 #include <system_error>
@@ -21,7 +22,7 @@ void find(const char* name, Function*& function) {
   throw std::system_error(static_cast<int>(::GetLastError()), std::system_category(), name);
 }
 
-// If the slot holds `from`, it holds `to` from now on. Import tables are read-only memory.
+// Replaces `from` by `to` in the slot. Import tables are read-only memory.
 void replace(IMAGE_THUNK_DATA& slot, const void* from, const void* to) {
   if (reinterpret_cast<const void*>(slot.u1.Function) != from) return;
   DWORD old = 0;

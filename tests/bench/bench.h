@@ -8,14 +8,14 @@
 namespace bench {
 
 struct Settings {
-  std::filesystem::path bin;         // where the programs of this build are
-  std::filesystem::path wine_bin;    // programs for Wine; empty: the native ones are measured
+  std::filesystem::path bin;         // folder of the programs of this build
+  std::filesystem::path wine_bin;    // programs for Wine; if empty, the native ones are measured
   std::filesystem::path wine_run;    // the runner for them
-  int rounds = 0;                    // medians are over so many interleaved rounds
+  int rounds = 0;                    // number of interleaved rounds for each median
   double seconds = 0;                // per server and round
 };
 
-void echo(const Settings& settings);        // lab 04 against Asio and against a bare epoll loop
+void echo(const Settings& settings);        // lab 4 against Asio and against a bare epoll loop
 void pool_and_reassembly(const Settings& settings);
 void memory(const Settings& settings);      // resident bytes per idle client
 void buffers(const Settings& settings);     // throughput by size of the receive buffer (N17)

@@ -1,4 +1,4 @@
-// The figures of `lab bench N` say what was measured, and fit. And one real run.
+// Tests of the statistics of `lab bench N`, and one real run.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -29,7 +29,7 @@ const Figure& named(const std::vector<Figure>& figures, const std::string& name)
 }
 
 TEST(Figures, TheRatioIsTheMedianOfTheRoundsRatios) {
-  // In the second round the machine was half as fast for both: no ratio suffers.
+  // In the second round the machine was half as fast for both: the ratios do not change.
   const std::vector<Round> rounds = {{sample(100, 2, 4), sample(200, 1, 2)}, {sample(50, 4, 4), sample(100, 2, 2)}, {sample(110, 2, 4), sample(200, 1, 2)}};
   const std::vector<Figure> figures = figures_of(rounds, "echo");
   const Figure& rate = named(figures, "echoes per second");
@@ -43,7 +43,7 @@ TEST(Figures, TheRatioIsTheMedianOfTheRoundsRatios) {
   EXPECT_DOUBLE_EQ(named(figures, "calls of new per echo").ratio, 2);
 }
 
-TEST(Figures, WhatALabHasNotIsNoRow) {
+TEST(Figures, AMissingMeasurementHasNoRow) {
   Sample one = sample(1, 1, 1);
   EXPECT_EQ(figures_of({{one, one}}, "echo").size(), 5u);
   one.calls = 2;
@@ -56,8 +56,8 @@ TEST(Figures, WhatALabHasNotIsNoRow) {
 TEST(Figures, AReferenceOfZeroHasNoRatio) {
   const std::vector<Figure> figures = figures_of({{sample(1, 1, 3), sample(1, 1, 0)}}, "move");
   EXPECT_FALSE(named(figures, "calls of new per move").has_ratio);
-  EXPECT_NE(table_of(figures).find("reference needs none"), std::string::npos);
-  EXPECT_NE(table_of(figures_of({{sample(1, 1, 0), sample(1, 1, 0)}}, "move")).find("neither needs any"), std::string::npos);
+  EXPECT_NE(table_of(figures).find("reference makes none"), std::string::npos);
+  EXPECT_NE(table_of(figures_of({{sample(1, 1, 0), sample(1, 1, 0)}}, "move")).find("neither makes any"), std::string::npos);
   EXPECT_NE(table_of(figures_of({{sample(1, 1, 0), sample(1, 1, 0)}}, "move"), "first", "second").find("     first     second"), std::string::npos);
 }
 
@@ -73,7 +73,7 @@ TEST(Figures, TheTableFitsAndShowsWhichWay) {
   EXPECT_EQ(table_of(figures_of(by_chance, "echo")).find("worse"), std::string::npos);
 }
 
-TEST(Figures, ThePictureNeedsNothingElse) {
+TEST(Figures, TheChartIsSelfContained) {
   const std::vector<Round> rounds = {{sample(100, 2, 4), sample(200, 1, 2)}};
   const std::string svg = svg_of(figures_of(rounds, "echo"), rounds, "<script>alert(\"1\") & more");
   EXPECT_EQ(svg.rfind("<svg ", 0), 0u);
@@ -86,10 +86,10 @@ TEST(Figures, ThePictureNeedsNothingElse) {
   EXPECT_EQ(curves, 2u);
 }
 
-// Counts only: how fast it is, is no matter for a test.
+// Checks counts only, because speed is not a subject of tests.
 TEST(Versus, TheReferenceIsItsOwnEqual) {
   const std::filesystem::path bin = std::filesystem::read_symlink("/proc/self/exe").parent_path(), server = bin / "lab04_worker_solution_measured";
-  if (!std::filesystem::exists(server)) GTEST_SKIP() << "the solutions are not here";
+  if (!std::filesystem::exists(server)) GTEST_SKIP() << "the solutions do not exist";
   const auto run = [&](const std::string& yours) {
     const std::string command = (bin / "lab_versus").string() + " --lab 4 --yours " + yours + " --reference " + server.string() +
                                 " --name mine --rounds 2 --seconds 0.2 --svg versus_test.svg >versus_test.txt 2>&1";
@@ -117,7 +117,8 @@ TEST(Versus, TheReferenceIsItsOwnEqual) {
   EXPECT_EQ(seen, 2u) << text_of("versus_test.txt");
   EXPECT_EQ(text_of("versus_test.svg").rfind("<svg ", 0), 0u);
 
-  EXPECT_EQ(std::system((bin / "lab_versus --wat >versus_test.txt 2>&1").string().c_str()), 2 << 8);  // bad usage, as with `lab` itself
+  // The same exit code as `lab` for wrong usage
+  EXPECT_EQ(std::system((bin / "lab_versus --wat >versus_test.txt 2>&1").string().c_str()), 2 << 8);
   EXPECT_NE(run("/bin/true"), 0);
   EXPECT_NE(text_of("versus_test.txt").find("not measured: mine: the server does not listen; it has ended"), std::string::npos) << text_of("versus_test.txt");
 }

@@ -1,5 +1,5 @@
-// How large should the receive buffer be? (N17) One sender pushes bytes through loopback; a completion port takes them
-// out with buffers of different sizes.
+// Measures sizes of the receive buffer (N17). One sender sends bytes over loopback; a completion port receives them
+// with buffers of different sizes.
 #include <cstdio>
 #include <thread>
 

@@ -19,10 +19,10 @@
 namespace bench {
 
 ChildServer::ChildServer(const std::vector<std::string>& command) {
-  // Its lines go into a file: nobody has to read them while it is measured.
+  // Its output is written to a file, so that no thread has to read it during the measurement.
   log_ = (std::filesystem::temp_directory_path() / "lab_bench_XXXXXX").string();
   const int log = ::mkstemp(log_.data());
-  if (log < 0) throw std::runtime_error("cannot make a temporary file");
+  if (log < 0) throw std::runtime_error("cannot create a temporary file");
   pid_ = ::fork();
   if (pid_ < 0) throw std::runtime_error("fork failed");
   if (pid_ == 0) {
@@ -56,10 +56,10 @@ bool ChildServer::has_ended() {
 }
 
 std::string ChildServer::last_words() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it may be about to say why
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it may be about to print the reason
   const std::string all = output();
   const std::string end = all.substr(all.size() - std::min<std::size_t>(all.size(), 300));
-  return std::string(has_ended() ? "; it has ended" : "") + (end.empty() ? "" : "; its last words: " + end);
+  return std::string(has_ended() ? "; it has ended" : "") + (end.empty() ? "" : "; its last output: " + end);
 }
 
 ChildServer::~ChildServer() {

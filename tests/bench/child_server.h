@@ -1,4 +1,5 @@
-// A server as a child process of the bench. It is killed when this object goes, and with the bench itself.
+// A server as a child process of the benchmark. It is killed when this object is destroyed, and with the benchmark
+// itself.
 #pragma once
 
 #include <sys/types.h>
@@ -11,8 +12,8 @@ namespace bench {
 
 class ChildServer {
  public:
-  // Starts it and waits for "listening on port N". Throws std::runtime_error when that does not come in 20 s, or
-  // it ends before.
+  // Starts it and waits for "listening on port N". Throws std::runtime_error if that takes more than 20 s, or if it
+  // ends earlier.
   explicit ChildServer(const std::vector<std::string>& command);
   ~ChildServer();
   ChildServer(const ChildServer&) = delete;
@@ -20,12 +21,12 @@ class ChildServer {
 
   std::uint16_t port() const { return port_; }
   std::size_t resident_bytes() const;
-  double cpu_seconds() const;  // of its threads so far; 0 where the kernel does not say
+  double cpu_seconds() const;  // of its threads so far; 0 if unknown
 
-  // For an error: what it printed last, and how it ended if it did.
+  // For an error message: returns the last output, and how it ended if it did.
   std::string last_words();
 
-  // Ends it as Ctrl+C does, and returns all that it printed.
+  // Ends it with Ctrl+C, and returns its complete output.
   std::string stop();
 
  private:

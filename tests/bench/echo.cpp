@@ -44,7 +44,7 @@ void echo(const Settings& settings) {
           rates[program].push_back(result.round_trips_per_second);
           return result;
         };
-        // The order turns from round to round, so that none always comes first.
+        // The order rotates from round to round, so that none is always first.
         std::map<std::string, LoadResult> results;
         for (int i = 0; i < 3; ++i) {
           const int which = (i + round) % 3;
@@ -69,7 +69,7 @@ void echo(const Settings& settings) {
       std::fflush(stdout);
     }
   }
-  std::printf("reach: /asio at least %s\n", wine ? "0.95 with one worker" : "1.00, /epoll at least 0.75, fairness at least 0.8");
+  std::printf("target: /asio at least %s\n", wine ? "0.95 with one worker" : "1.00, /epoll at least 0.75, fairness at least 0.8");
 }
 
 }  // namespace bench

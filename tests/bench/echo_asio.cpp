@@ -1,4 +1,4 @@
-// The rival: a plain echo server on standalone Asio. Usage: echo_asio THREADS. It runs until it is killed.
+// A plain echo server on standalone Asio, for comparison. Usage: echo_asio THREADS. It runs until it is killed.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -44,7 +44,7 @@ void accept_next(tcp::acceptor& acceptor) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
-  asio::io_context context(threads);  // the hint lets Asio leave out locks where there is one thread
+  asio::io_context context(threads);  // the hint allows Asio to omit locks if there is one thread
   tcp::acceptor acceptor(context, {tcp::v4(), 0});
   acceptor.listen(4096);
   std::printf("listening on port %u\n", acceptor.local_endpoint().port());

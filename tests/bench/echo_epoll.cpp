@@ -1,5 +1,5 @@
-// The limit: the least that an echo server can do. Each thread has its own epoll and its own part of the clients; no
-// locks, no objects, no order to keep. Usage: echo_epoll THREADS. It runs until it is killed.
+// The minimum of work for an echo server, for comparison. Each thread has its own epoll and its own clients; no locks,
+// no objects, no ordering. Usage: echo_epoll THREADS. It runs until it is killed.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>

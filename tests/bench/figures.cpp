@@ -18,7 +18,7 @@ std::string text(const char* format, ...) {
   return buffer;
 }
 
-// Three digits that say something.
+// Formats a number with three significant digits.
 std::string number(double value) {
   if (value >= 100) return text("%.0f", value);
   return value >= 10 ? text("%.1f", value) : text("%.2f", value);
@@ -48,13 +48,14 @@ Figure figure(const std::vector<Round>& rounds, const std::string& name, bool mo
   return one;
 }
 
-// How far a ratio lies from 1, from -1 (a quarter or less) to 1 (four times or more).
+// Returns the logarithmic distance of a ratio from 1, in the range from -1 (a quarter or less) to 1 (four times or
+// more).
 double offset_of(double ratio) { return std::clamp(std::log2(std::max(ratio, 1e-9)) / 2, -1.0, 1.0); }
 
-// In three rounds of four, so hardly by chance.
+// Returns whether the ratio is worse in three of four rounds, which is unlikely to be random.
 bool is_worse(const Figure& figure) { return figure.more_is_better ? figure.upper < 0.95 : figure.lower > 1.05; }
 
-// "     ####|        " for a ratio below 1.
+// Returns "     ####|        " for a ratio below 1.
 std::string bar_of(const Figure& figure, int half) {
   std::string bar(static_cast<std::size_t>(2 * half + 1), ' ');
   bar[static_cast<std::size_t>(half)] = '|';
@@ -115,7 +116,7 @@ std::vector<Figure> figures_of(const std::vector<Round>& rounds, const std::stri
   const Pick bytes = [](const Sample& s) { return s.bytes; };
   if (has(calls)) all.push_back(figure(rounds, "completion calls per " + message, false, calls));
   all.push_back(figure(rounds, "calls of new per " + message, false, [](const Sample& s) { return s.news; }));
-  if (has(bytes)) all.push_back(figure(rounds, "bytes per position told", false, bytes));
+  if (has(bytes)) all.push_back(figure(rounds, "bytes per position sent", false, bytes));
   return all;
 }
 
@@ -127,7 +128,7 @@ std::string table_of(const std::vector<Figure>& figures, const std::string& your
       const std::string range = number(figure.lower) + ".." + number(figure.upper);
       table += text("%7s  %-14s %s%s", number(figure.ratio).c_str(), range.c_str(), bar_of(figure, 7).c_str(), is_worse(figure) ? " worse" : "");
     } else {
-      table += text("%7s  %s", "-", figure.yours < kAbout0 ? "neither needs any" : (reference + " needs none").c_str());
+      table += text("%7s  %s", "-", figure.yours < kAbout0 ? "neither makes any" : (reference + " makes none").c_str());
     }
     table.erase(table.find_last_not_of(' ') + 1);
     table += "\n";
@@ -143,7 +144,7 @@ std::string svg_of(const std::vector<Figure>& figures, const std::vector<Round>&
                          "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"20\" y=\"28\" font-size=\"16\" font-weight=\"bold\">",
                          top + height + 60);
   svg += escaped(title.substr(0, 120)) + "</text>\n";
-  svg += text("<text x=\"20\" y=\"48\" fill=\"#555\">ratio of yours to the reference; %zu rounds, half of them lie on the thin line</text>\n", rounds.size());
+  svg += text("<text x=\"20\" y=\"48\" fill=\"#555\">ratio of yours to the reference; %zu rounds, half of them are on the thin line</text>\n", rounds.size());
   for (const double ratio : {0.25, 0.5, 1.0, 2.0, 4.0}) {
     const double x = kMiddle + kHalf * offset_of(ratio);
     svg += text("<line x1=\"%.1f\" y1=\"%.0f\" x2=\"%.1f\" y2=\"%.0f\" stroke=\"%s\"/><text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\" fill=\"#555\">%g</text>\n", x, kTop - 6,

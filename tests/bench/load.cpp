@@ -20,8 +20,8 @@ constexpr std::size_t kMessage = 32;  // bytes
 
 struct Client {
   int socket = -1;
-  std::uint64_t sent = 0;  // also the message itself, so a wrong echo shows
-  std::chrono::steady_clock::time_point when;  // it was sent
+  std::uint64_t sent = 0;  // also the message itself, so a wrong echo is detected
+  std::chrono::steady_clock::time_point when;  // when it was sent
   std::size_t received = 0;
   unsigned char echo[kMessage];
 };
@@ -33,17 +33,17 @@ void send_next(Client& client) {
   std::memcpy(message, &client.sent, sizeof client.sent);
   client.received = 0;
   if (::send(client.socket, message, kMessage, MSG_NOSIGNAL) != static_cast<ssize_t>(kMessage)) {
-    throw std::runtime_error("the load could not send");
+    throw std::runtime_error("the load generator could not send");
   }
 }
 
-// Reads what is there. Returns true when the echo is whole.
+// Reads what is available. Returns true if the echo is complete.
 bool receive(Client& client) {
   const ssize_t size = ::recv(client.socket, client.echo + client.received, kMessage - client.received, 0);
   if (size <= 0) throw std::runtime_error("the server closed a connection under load");
   client.received += static_cast<std::size_t>(size);
   if (client.received < kMessage) return false;
-  if (std::memcmp(client.echo, &client.sent, sizeof client.sent) != 0) throw std::runtime_error("a wrong echo came");
+  if (std::memcmp(client.echo, &client.sent, sizeof client.sent) != 0) throw std::runtime_error("received a wrong echo");
   return true;
 }
 
@@ -70,7 +70,7 @@ Connections::Connections(std::uint16_t port, std::size_t count) {
 Connections::~Connections() { close_all(); }
 
 void Connections::close_all() {
-  // By reset: ten thousand connections in TIME_WAIT would leave no port for the next round.
+  // Closes by reset: ten thousand connections in TIME_WAIT would leave no port for the next round.
   const linger reset{1, 0};
   for (const int socket : sockets_) {
     ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -106,7 +106,7 @@ LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds,
       if (watch.on_warm) watch.on_warm();
     }
     const int count = ::epoll_wait(poll, events, 256, 10000);
-    if (count == 0) throw std::runtime_error("no echo came for ten seconds");
+    if (count == 0) throw std::runtime_error("received no echo for ten seconds");
     for (int i = 0; i < count; ++i) {
       Client& client = clients[events[i].data.u64];
       if (!receive(client)) continue;

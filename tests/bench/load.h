@@ -1,4 +1,4 @@
-// The load: clients that send 32 bytes, wait for the echo, and send again. One thread, one epoll.
+// The load generator: clients that send 32 bytes, wait for the echo, and send again. One thread, one epoll.
 #pragma once
 
 #include <atomic>
@@ -10,10 +10,10 @@
 
 namespace bench {
 
-// Connected sockets, closed when they go.
+// Connected sockets, closed by the destructor.
 class Connections {
  public:
-  // Throws std::runtime_error when a connection fails.
+  // Throws std::runtime_error if a connection fails.
   Connections(std::uint16_t port, std::size_t count);
   ~Connections();
   Connections(const Connections&) = delete;
@@ -27,17 +27,17 @@ class Connections {
 
 struct LoadResult {
   double round_trips_per_second = 0;
-  double fairness = 0;  // round trips of the slowest client against the mean
+  double fairness = 0;  // round trips of the slowest client relative to the mean
 };
 
-// For one who wants to know more. All of it may be left out.
+// Optional callbacks for more detail.
 struct LoadWatch {
-  std::function<void()> on_warm;                                 // from here on it counts
-  std::function<void(std::chrono::nanoseconds)> on_round_trip;   // since then
-  const std::atomic<bool>* stop = nullptr;                       // ends it early; the result means nothing then
+  std::function<void()> on_warm;                                 // called at the start of the counted part
+  std::function<void(std::chrono::nanoseconds)> on_round_trip;   // called for each round trip after that
+  const std::atomic<bool>* stop = nullptr;                       // ends it early; the result is then invalid
 };
 
-// Throws std::runtime_error when an echo is wrong or a connection ends.
+// Throws std::runtime_error if an echo is wrong or a connection ends.
 LoadResult run_load(std::uint16_t port, std::size_t connections, double seconds, const LoadWatch& watch = {});
 
 }  // namespace bench

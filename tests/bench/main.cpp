@@ -1,4 +1,4 @@
-// lab_bench: what the labs cost, as ratios measured in one run.
+// lab_bench: measures the labs, as ratios within one run.
 #include <unistd.h>
 
 #include <algorithm>

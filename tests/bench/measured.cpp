@@ -1,5 +1,5 @@
-// Makes a lab's program one that counts (counters.h): it is linked beside the lab's own code, which stays as it is. Without
-// LAB_COUNTERS it counts nothing.
+// Adds counters (counters.h) to a lab's program: it is linked in addition to the lab's own code, which stays unchanged.
+// Without LAB_COUNTERS it counts nothing.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 
 namespace {
 
-bench::Counters* counters = nullptr;  // null until the program's start is over
+bench::Counters* counters = nullptr;  // null until the program has started
 
 void count(std::atomic<std::uint64_t> bench::Counters::*what) {
   if (counters != nullptr) (counters->*what).fetch_add(1, std::memory_order_relaxed);
@@ -43,7 +43,7 @@ BOOL WINAPI counted_status_ex(HANDLE port, LPOVERLAPPED_ENTRY entries, ULONG ent
   return win32::real_calls().GetQueuedCompletionStatusEx(port, entries, entry_count, removed, milliseconds, alertable);
 }
 
-// Before main, so before there is a second thread.
+// Runs before main, so before a second thread exists.
 [[maybe_unused]] const bool started = [] {
   const char* const name = std::getenv(bench::kCountersVariable);
   if (name == nullptr) return false;
@@ -73,7 +73,7 @@ void* take(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// All other forms end in these.
+// All other forms call these.
 void* operator new(std::size_t size) { return take(size, 1); }
 void* operator new(std::size_t size, std::align_val_t alignment) { return take(size, static_cast<std::size_t>(alignment)); }
 void operator delete(void* memory) noexcept { std::free(memory); }
@@ -81,7 +81,7 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
-// Lab 6 has an operator new of its own, in count_new.cpp, which is not linked here. What it says is then 0.
+// Lab 6 has its own operator new in count_new.cpp, which is not linked here. So its count is 0.
 namespace lab {
 void count_new_of_this_thread();
 std::uint64_t counted_news();

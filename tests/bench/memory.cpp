@@ -11,7 +11,7 @@
 namespace bench {
 namespace {
 
-// Waits until the server's size has not changed for 200 ms: it may still be accepting.
+// Waits until the server's size has been constant for 200 ms, because it may still be accepting.
 std::size_t settled_size(const ChildServer& server) {
   std::size_t last = 0;
   int same = 0;
@@ -32,7 +32,7 @@ void memory(const Settings& settings) {
   std::printf("%16s %8s | %14s\n", "server", "clients", "bytes/client");
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;  // children inherit it
+  files.rlim_cur = files.rlim_max;  // child processes inherit it
   ::setrlimit(RLIMIT_NOFILE, &files);
   for (const std::string& program : {std::string("lab04_worker_solution"), std::string("lab06_pool_solution")}) {
     for (const std::size_t clients : {1000u, 10000u}) {

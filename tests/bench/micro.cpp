@@ -1,4 +1,4 @@
-// Pool and reassembly, by Google Benchmark: it chooses the iterations, repeats, and interleaves at random.
+// Measures pool and reassembly with Google Benchmark: it chooses the iterations, repeats, and interleaves at random.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -72,7 +72,7 @@ void use_reassembler(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * kStream));
 }
 
-// Keeps the medians and prints nothing.
+// Stores the medians and prints nothing.
 class Medians : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context&) override { return true; }
@@ -80,7 +80,7 @@ class Medians : public benchmark::BenchmarkReporter {
     for (const Run& run : runs) {
       if (run.aggregate_name != "median") continue;
       const std::string name = run.run_name.function_name + (run.run_name.threads.empty() ? "" : "/" + run.run_name.threads);
-      // With several threads the library counts the time of one operation over all threads together.
+      // With several threads the library divides the time of one operation by all threads.
       nanoseconds[name] = run.GetAdjustedRealTime();
       if (const auto found = run.counters.find("bytes_per_second"); found != run.counters.end()) {
         bytes_per_second[name] = found->second.value;
@@ -124,7 +124,7 @@ void pool_and_reassembly(const Settings& settings) {
     const double pool = medians.nanoseconds["pool" + suffix];
     std::printf("%8s | %10.1f %10.1f | %6.2f\n", threads.c_str(), heap, pool, pool / heap);
   }
-  std::printf("reach: at most 0.50\n");
+  std::printf("target: at most 0.50\n");
 
   const auto speed = [&](const std::string& name) {
     for (const auto& [key, value] : medians.bytes_per_second) {

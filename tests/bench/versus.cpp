@@ -1,6 +1,6 @@
-// lab_versus: the student's server against the reference, round by round in one run.
+// lab_versus: measures the student's server against the reference, round by round in one run.
 //
-// Exit codes: 0 measured; 1 a server did not do what it should; 2 bad options; 130 interrupted.
+// Exit codes: 0 measured; 1 a server misbehaved; 2 bad options; 130 interrupted.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,7 +36,7 @@ struct Options : bench::VersusOptions {
   std::string name = "yours", against;  // empty: the reference
 };
 
-// A TODO that is not written says it all.
+// Returns the reason of an error; for an unwritten TODO only its name.
 std::string why(const std::string& error) {
   const std::string mark = "not started: ";
   const std::size_t at = error.find(mark);
@@ -45,8 +45,9 @@ std::string why(const std::string& error) {
   return ": " + todo.substr(0, todo.find('\n')) + " is not written yet";
 }
 
-// The two take turns, and take turns in who is first: what changes on this machine meanwhile meets both.
-std::vector<bench::Round> play(const Options& options, const bench::Course& course, std::string& failure) {
+// Measures the two servers alternately, and alternates which is first, so that changes of the machine's speed affect
+// both.
+std::vector<bench::Round> run_rounds(const Options& options, const bench::Course& course, std::string& failure) {
   std::vector<bench::Round> rounds;
   for (int i = 0; i < options.rounds && !stop; ++i) {
     bench::Round round;
@@ -92,7 +93,7 @@ int main(int argc, char** argv) {
   const lab::WinsockSession winsock;
   const bench::Course course = bench::course_of(options.lab);
   std::string failure;
-  const std::vector<bench::Round> rounds = play(options, course, failure);
+  const std::vector<bench::Round> rounds = run_rounds(options, course, failure);
   clear_progress();
   if (!rounds.empty()) {
     const std::vector<bench::Figure> figures = bench::figures_of(rounds, course.message);
@@ -104,13 +105,13 @@ int main(int argc, char** argv) {
       std::ofstream stream(options.svg);
       stream << bench::svg_of(figures, rounds, title) << std::flush;
       if (stream) std::printf("picture: %s\n", options.svg.c_str());
-      else std::fprintf(stderr, "error: %s cannot be written\n", options.svg.c_str());
+      else std::fprintf(stderr, "error: %s could not be written\n", options.svg.c_str());
     }
   }
   double load = 0;
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  if (!rounds.empty() && ::getloadavg(&load, 1) == 1 && load > processors + 3) {  // the bench itself is about 3
-    std::printf("this machine has other work (load %.0f on %u processors): trust what is counted, less what is timed\n", load, processors);
+  if (!rounds.empty() && ::getloadavg(&load, 1) == 1 && load > processors + 3) {  // the benchmark itself causes about 3
+    std::printf("this machine has other work (load %.0f on %u processors): the counts are reliable, the times less so\n", load, processors);
   }
   if (!failure.empty()) {
     std::fprintf(stderr, "not measured%s: %s\n", rounds.empty() ? "" : " further", failure.c_str());

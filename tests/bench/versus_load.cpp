@@ -25,15 +25,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kEchoClients = 50;
 constexpr unsigned kBots = 20;
-constexpr std::size_t kBurst = 64;  // clients that come together
+constexpr std::size_t kBurst = 64;  // clients that connect at the same time
 
-// Memory that the server finds through its environment.
+// Shared memory that the server finds through its environment.
 class SharedCounters {
  public:
   SharedCounters() {
     std::string name = (std::filesystem::temp_directory_path() / "lab_counters_XXXXXX").string();
     const int file = ::mkstemp(name.data());
-    if (file < 0) throw std::runtime_error("cannot make a temporary file");
+    if (file < 0) throw std::runtime_error("cannot create a temporary file");
     name_ = name;
     void* memory = MAP_FAILED;
     if (::ftruncate(file, sizeof(Counters)) == 0) memory = ::mmap(nullptr, sizeof(Counters), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -55,12 +55,12 @@ class SharedCounters {
   Counters* counters_ = nullptr;
 };
 
-// What was counted since it was made.
+// The counts since its construction.
 class Counted {
  public:
   Counted(const ChildServer& server, const Counters& counters)
       : server_(server), counters_(counters), cpu_(server.cpu_seconds()), calls_(counters.completion_calls), news_(counters.news) {}
-  void tell(Sample& sample, double messages) const {
+  void fill(Sample& sample, double messages) const {
     sample.cpu = (server_.cpu_seconds() - cpu_) * 1e6 / messages;
     sample.calls = static_cast<double>(counters_.completion_calls - calls_) / messages;
     sample.news = static_cast<double>(counters_.news - news_) / messages;
@@ -79,67 +79,67 @@ std::vector<double> percentiles_of(const bots::Latencies& latencies) {
   return values;
 }
 
-// Nanoseconds go in, so that what takes a few microseconds is told apart; microseconds come out.
+// Returns percentiles in microseconds. The input is in nanoseconds, so that a few microseconds can be resolved.
 std::vector<double> percentiles_of_fine(const bots::Latencies& latencies) {
   std::vector<double> values = percentiles_of(latencies);
   for (double& value : values) value /= 1000;
   return values;
 }
 
-// Labs 1 and 2: clients come, first one by one for the latency, then many together for the rate. `done` counts those that
-// the server is through with.
-Sample let_clients_come(const ChildServer& server, const Counters& counters, const std::atomic<std::uint64_t>& done, double seconds,
+// Labs 1 and 2: clients connect, first one by one for the latency, then many at once for the rate. `done` counts those
+// that the server has handled.
+Sample measure_accepts(const ChildServer& server, const Counters& counters, const std::atomic<std::uint64_t>& done, double seconds,
                         const std::atomic<bool>& stop) {
-  std::uint64_t came = 0;
+  std::uint64_t connected = 0;
   const auto wait_for_all = [&] {
     const auto deadline = Clock::now() + std::chrono::seconds(5);
-    while (done.load(std::memory_order_relaxed) < came) {
-      if (Clock::now() > deadline) throw std::runtime_error("a client connected, and the server had not taken it after 5 s");
+    while (done.load(std::memory_order_relaxed) < connected) {
+      if (Clock::now() > deadline) throw std::runtime_error("a client connected, but the server did not accept it within 5 s");
       std::this_thread::yield();
     }
   };
-  // A server of lab 1 never closes a socket: so many are enough, and no more than it may have open.
+  // A server of lab 1 never closes a socket: so the number of clients is limited by the number of open files.
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   const std::uint64_t most = std::min<std::uint64_t>(20000, files.rlim_cur - 200);
-  const auto go_on = [&](double until, Clock::time_point begin, std::uint64_t limit) {
-    return !stop && came + kBurst <= limit && std::chrono::duration<double>(Clock::now() - begin).count() < until;
+  const auto continues = [&](double until, Clock::time_point begin, std::uint64_t limit) {
+    return !stop && connected + kBurst <= limit && std::chrono::duration<double>(Clock::now() - begin).count() < until;
   };
 
   Sample sample;
   bots::Latencies latencies;
   for (int warm_up = 0; warm_up < 50; ++warm_up) {
     const Connections one(server.port(), 1);
-    ++came;
+    ++connected;
     wait_for_all();
   }
-  const std::uint64_t first = came;
+  const std::uint64_t first = connected;
   const Counted counted(server, counters);
-  for (const auto begin = Clock::now(); go_on(seconds / 2, begin, most / 2);) {
+  for (const auto begin = Clock::now(); continues(seconds / 2, begin, most / 2);) {
     const auto start = Clock::now();
     const Connections one(server.port(), 1);
-    ++came;
+    ++connected;
     wait_for_all();
     latencies.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count()));
   }
   Clock::duration busy{};
-  const std::uint64_t before = came;
-  for (const auto begin = Clock::now(); go_on(seconds / 2, begin, most);) {
+  const std::uint64_t before = connected;
+  for (const auto begin = Clock::now(); continues(seconds / 2, begin, most);) {
     const auto start = Clock::now();
     const Connections many(server.port(), kBurst);
-    came += kBurst;
+    connected += kBurst;
     wait_for_all();
     busy += Clock::now() - start;
   }
   if (stop) return sample;
-  sample.rate = static_cast<double>(came - before) / std::chrono::duration<double>(busy).count();
+  sample.rate = static_cast<double>(connected - before) / std::chrono::duration<double>(busy).count();
   sample.latency = percentiles_of_fine(latencies);
-  counted.tell(sample, static_cast<double>(came - first));
+  counted.fill(sample, static_cast<double>(connected - first));
   return sample;
 }
 
 // Labs 3 and 4.
-Sample let_clients_echo(const ChildServer& server, const Counters& counters, double seconds, const std::atomic<bool>& stop) {
+Sample measure_echoes(const ChildServer& server, const Counters& counters, double seconds, const std::atomic<bool>& stop) {
   Sample sample;
   bots::Latencies latencies;
   std::unique_ptr<Counted> counted;
@@ -151,12 +151,12 @@ Sample let_clients_echo(const ChildServer& server, const Counters& counters, dou
   if (stop) return sample;
   sample.rate = result.round_trips_per_second;
   sample.latency = percentiles_of_fine(latencies);
-  counted->tell(sample, static_cast<double>(latencies.count()));
+  counted->fill(sample, static_cast<double>(latencies.count()));
   return sample;
 }
 
 // Labs 5 and 6. The log-ins are counted, too: a few of many packets.
-Sample let_bots_play(const ChildServer& server, const Counters& counters, double seconds, const std::atomic<bool>& stop) {
+Sample measure_game(const ChildServer& server, const Counters& counters, double seconds, const std::atomic<bool>& stop) {
   bots::Options options;
   options.port = server.port();
   options.bots = kBots;
@@ -169,7 +169,7 @@ Sample let_bots_play(const ChildServer& server, const Counters& counters, double
   if (report.outcome != bots::Outcome::ok) throw std::runtime_error(report.failure);
   sample.rate = static_cast<double>(report.moves) / report.seconds;
   sample.latency = percentiles_of(report.latency);
-  counted.tell(sample, static_cast<double>(report.moves + report.logins));
+  counted.fill(sample, static_cast<double>(report.moves + report.logins));
   sample.bytes = static_cast<double>(report.bytes_received) / static_cast<double>(std::max<std::uint64_t>(1, report.positions));
   return sample;
 }
@@ -188,7 +188,7 @@ Course course_of(int lab) {
     case 5:
     case 6: return {lab, "move", workers};
   }
-  throw std::invalid_argument("nothing is measured of lab " + std::to_string(lab));
+  throw std::invalid_argument("there are no measurements for lab " + std::to_string(lab));
 }
 
 Sample measure(const Course& course, const std::filesystem::path& program, double seconds, const std::atomic<bool>& stop) {
@@ -199,14 +199,14 @@ Sample measure(const Course& course, const std::filesystem::path& program, doubl
   try {
     switch (course.lab) {
       case 1: {
-        Sample sample = let_clients_come(server, *counters, (*counters).accepts, seconds, stop);
+        Sample sample = measure_accepts(server, *counters, (*counters).accepts, seconds, stop);
         sample.calls = -1;
         return sample;
       }
-      case 2: return let_clients_come(server, *counters, (*counters).receives, seconds, stop);
+      case 2: return measure_accepts(server, *counters, (*counters).receives, seconds, stop);
       case 3:
-      case 4: return let_clients_echo(server, *counters, seconds, stop);
-      default: return let_bots_play(server, *counters, seconds, stop);
+      case 4: return measure_echoes(server, *counters, seconds, stop);
+      default: return measure_game(server, *counters, seconds, stop);
     }
   } catch (const std::exception& error) {
     throw std::runtime_error(std::string(error.what()) + server.last_words());

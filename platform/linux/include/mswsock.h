@@ -1,4 +1,4 @@
-// Microsoft's extensions (AcceptEx and kin) are not supported. The header is here because the labs include it.
+// Microsoft's extensions (AcceptEx and others) are not supported. The header exists because the labs include it.
 #ifndef WIN32_LINUX_MSWSOCK_H
 #define WIN32_LINUX_MSWSOCK_H
 

@@ -70,8 +70,8 @@ DWORD GetCurrentThreadId();
 void Sleep(DWORD milliseconds);
 ULONGLONG GetTickCount64();
 
-// Overlapped I/O. The layout is that of Windows. From the call that takes it until its completion packet has
-// been dequeued, an OVERLAPPED belongs to the system: it may not be moved, freed or used again.
+// Overlapped I/O. The layout is that of Windows. From the call that takes it until its completion packet has been
+// dequeued, an OVERLAPPED belongs to the system: it must not be moved, freed or used again.
 struct OVERLAPPED {
   ULONG_PTR Internal;      // the NTSTATUS; STATUS_PENDING (259) while the operation runs
   ULONG_PTR InternalHigh;  // bytes transferred
@@ -123,7 +123,7 @@ struct alignas(MEMORY_ALLOCATION_ALIGNMENT) SLIST_ENTRY {
 using PSLIST_ENTRY = SLIST_ENTRY*;
 
 struct alignas(MEMORY_ALLOCATION_ALIGNMENT) SLIST_HEADER {
-  SLIST_ENTRY* First;   // both words belong to the calls below
+  SLIST_ENTRY* First;   // both words belong to the functions below
   USHORT Depth;
   int Lock;
 };

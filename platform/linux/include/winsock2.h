@@ -1,10 +1,10 @@
 // The part of <winsock2.h> that the labs use. What is not declared here is not supported.
 //
-// Winsock's `bind` and POSIX's `bind` live side by side as overloads: a call whose first argument is a SOCKET (64
-// bits) is Winsock's, one whose first argument is an int is POSIX's. SOCKET also converts to int, so a call that
-// does not fit Winsock could slip to POSIX without a word. Two kinds of templates shut that door:
-//   - a length may be any integer, as on Windows, and the call is Winsock's still;
-//   - what Windows would reject (socklen_t*, a buffer that is not char*) meets a deleted overload.
+// Winsock's `bind` and POSIX's `bind` are overloads: a call whose first argument is a SOCKET (64 bits) is Winsock's,
+// one whose first argument is an int is POSIX's. SOCKET also converts to int, so a call that does not match Winsock's
+// could silently resolve to the POSIX overload. Two kinds of templates prevent this:
+// - a length may be any integer, as on Windows, and the call is still Winsock's;
+// - what Windows would reject (socklen_t*, a buffer that is not char*) matches a deleted overload.
 #ifndef WIN32_LINUX_WINSOCK2_H
 #define WIN32_LINUX_WINSOCK2_H
 
@@ -78,8 +78,8 @@ void WSASetLastError(int error);
 using LPWSAPROTOCOL_INFOW = std::nullptr_t;
 SOCKET WSASocketW(int family, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP group, DWORD flags);
 
-// POSIX's socket has the same parameters. A family or a type written by name is an enumerator, and makes these the
-// better match. Were both kept in int variables, the call would be POSIX's: use WSASocketW for that.
+// POSIX's socket has the same parameters. A family or a type written by name is an enumerator, which makes these the
+// better match. If both were int variables, the call would be POSIX's: use WSASocketW for that.
 namespace win32_linux {
 enum Family : int { kInet = PF_INET, kInet6 = PF_INET6 };
 }
@@ -107,7 +107,7 @@ int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD f
 int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags, LPWSAOVERLAPPED overlapped,
             LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
-// What stands for a SOCKET: it, and what converts to it. An int does too, but an int is a POSIX descriptor.
+// A SOCKET, or a type that converts to one. An int does too, but an int is a POSIX descriptor.
 template <class S>
 concept AnySocket = std::convertible_to<S, SOCKET> && !std::same_as<S, int>;
 
@@ -141,7 +141,7 @@ int recv(const S& s, char* data, Length length, int flags) {
   return win32_linux::recv(s, data, static_cast<int>(length), flags);
 }
 
-// What Windows rejects, and POSIX would take.
+// Calls that Windows rejects and POSIX would accept.
 template <class T>
 concept NotChar = !std::same_as<T, char>;
 template <AnySocket S, std::same_as<socklen_t> Length> SOCKET accept(const S&, sockaddr*, Length*) = delete;
@@ -151,7 +151,7 @@ template <AnySocket S, std::same_as<socklen_t> Length> int getsockopt(const S&, 
 template <AnySocket S, NotChar T, std::integral Length> int setsockopt(const S&, int, int, const T*, Length) = delete;
 template <AnySocket S, NotChar T, std::integral Length> int send(const S&, const T*, Length, int) = delete;
 template <AnySocket S, NotChar T, std::integral Length> int recv(const S&, T*, Length, int) = delete;
-// What Winsock has, POSIX would take, and this library does not do.
+// Calls that Winsock has, POSIX would accept, and this library does not support.
 template <AnySocket S, class... Rest> int sendto(const S&, Rest...) = delete;
 template <AnySocket S, class... Rest> int recvfrom(const S&, Rest...) = delete;
 template <AnySocket S, class... Rest> int sendmsg(const S&, Rest...) = delete;

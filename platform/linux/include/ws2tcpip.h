@@ -9,7 +9,7 @@ int pton(int family, const char* text, void* address);
 const char* ntop(int family, const void* address, char* text, std::size_t size);
 }
 
-// POSIX's calls have the same shape. These templates match a typed address pointer better, so that an error is
+// POSIX's calls have the same signature. These templates match a typed address pointer better, so that an error is
 // reported through WSAGetLastError().
 template <class Address>
 int inet_pton(int family, const char* text, Address* address) {

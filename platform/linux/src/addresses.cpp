@@ -8,7 +8,7 @@ namespace win32_linux {
 int pton(int family, const char* text, void* address) {
   if (!text || !address) return fail(WSAEFAULT);
   const int n = ::inet_pton(family, text, address);
-  if (n < 0) fail(wsa_error(errno));   // 0 is a text that is no address: not an error
+  if (n < 0) fail(wsa_error(errno));   // 0 means that the text is not an address, which is not an error
   return n;
 }
 

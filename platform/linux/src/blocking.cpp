@@ -9,26 +9,26 @@
 namespace win32_linux {
 namespace {
 
-// A thread that got no bell, for want of descriptors, looks up this often.
-constexpr DWORD kWithoutBell = 10;
+// Poll interval of a thread that has no wakeup eventfd because descriptors ran out.
+constexpr DWORD kWithoutWakeup = 10;
 
-// The thread's eventfd. Made when it first blocks.
-struct Bell {
+// The thread's wakeup eventfd. Created when it first blocks.
+struct Wakeup {
   int fd = -1;
   int get() {
     if (fd < 0) fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return fd;
   }
-  ~Bell() {
+  ~Wakeup() {
     if (fd >= 0) ::close(fd);
   }
 };
-thread_local Bell bell;
+thread_local Wakeup wakeup;
 
 }  // namespace
 
 BlockedCall::BlockedCall(BlockedCall*& list, std::unique_lock<std::mutex>& lock)
-    : list_(list), lock_(lock), next_(list), bell_(bell.get()) {
+    : list_(list), lock_(lock), next_(list), wakeup_(wakeup.get()) {
   list_ = this;
 }
 
@@ -39,23 +39,23 @@ BlockedCall::~BlockedCall() {
 }
 
 void BlockedCall::wake() {
-  rung_ = true;
-  if (bell_ >= 0) ::eventfd_write(bell_, 1);
+  signalled_ = true;
+  if (wakeup_ >= 0) ::eventfd_write(wakeup_, 1);
 }
 
 void BlockedCall::sleep(int fd, short events, DWORD milliseconds) {
-  if (bell_ < 0) milliseconds = std::min(milliseconds, kWithoutBell);
-  if (!rung_) {
+  if (wakeup_ < 0) milliseconds = std::min(milliseconds, kWithoutWakeup);
+  if (!signalled_) {
     lock_.unlock();
-    pollfd waits[] = {{fd, events, 0}, {bell_, POLLIN, 0}};   // poll() skips a negative descriptor
+    pollfd waits[] = {{fd, events, 0}, {wakeup_, POLLIN, 0}};   // poll() skips a negative descriptor
     ::poll(waits, 2, milliseconds == INFINITE ? -1 : static_cast<int>(milliseconds & 0x7FFFFFFF));
     lock_.lock();
   }
-  if (rung_) {
-    // Silent again for the thread's next call.
+  if (signalled_) {
+    // Reset it for the thread's next call.
     eventfd_t count;
-    ::eventfd_read(bell_, &count);
-    rung_ = false;
+    ::eventfd_read(wakeup_, &count);
+    signalled_ = false;
   }
 }
 

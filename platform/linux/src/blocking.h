@@ -1,4 +1,4 @@
-// A thread that waits inside a socket call: for its descriptor to be ready, or to be woken.
+// A thread that waits inside a socket call: until its descriptor is ready, or until it is woken.
 #pragma once
 
 #include <mutex>
@@ -10,9 +10,9 @@ namespace win32_linux {
 // One per blocked call, on the caller's stack, linked into its socket's list.
 //
 // Linux does not wake a thread in accept() when another thread closes the descriptor. So a blocked call sleeps in
-// poll(descriptor, bell): the bell is an eventfd of the thread, and whoever closes the socket, or finishes this
-// thread's operation, rings it. No race: the call joins the list, and the closer sets `closed` and rings, under the
-// same lock; the descriptor stays open because the call keeps a reference to the socket.
+// poll() on the descriptor and on an eventfd of its thread. The thread that closes the socket, or finishes the call's
+// operation, writes to that eventfd. There is no race: the call joins the list, and the closing thread sets `closed`
+// and writes, under the same lock. The descriptor stays open because the call keeps a reference to the socket.
 // Threads: guarded by the socket's mutex.
 class BlockedCall {
  public:
@@ -22,8 +22,8 @@ class BlockedCall {
   BlockedCall(const BlockedCall&) = delete;
   BlockedCall& operator=(const BlockedCall&) = delete;
 
-  // Releases the lock and sleeps until the descriptor is ready, the bell rings or the time is over; sometimes it
-  // returns for nothing. Milliseconds: INFINITE is for ever.
+  // Releases the lock and sleeps until the descriptor is ready, the call is woken or the time is over. May wake
+  // spuriously. Milliseconds; INFINITE means no limit.
   void sleep(int fd, short events, DWORD milliseconds);
 
   void wake();
@@ -33,8 +33,8 @@ class BlockedCall {
   BlockedCall*& list_;
   std::unique_lock<std::mutex>& lock_;
   BlockedCall* next_;
-  const int bell_;
-  bool rung_ = false;
+  const int wakeup_;
+  bool signalled_ = false;
 };
 
 }  // namespace win32_linux

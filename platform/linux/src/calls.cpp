@@ -1,4 +1,4 @@
-// The public entry points: each asks whether somebody watches.
+// The public entry points: each one calls the observer, if there is one.
 #include "real_calls.h"
 
 #include <atomic>
@@ -12,7 +12,7 @@ constexpr win32::Calls kReal = {
 #include "../../calls.inc"
 };
 
-std::atomic<const win32::Calls*> target{&kReal};   // set before there is a second thread; atomic costs nothing here
+std::atomic<const win32::Calls*> target{&kReal};   // set before a second thread exists; atomic costs nothing here
 
 const win32::Calls& calls() { return *target.load(std::memory_order_acquire); }
 

@@ -35,13 +35,13 @@ HANDLE real::CreateIoCompletionPort(HANDLE file, HANDLE existing_port, ULONG_PTR
   Ref<Port> port = find_port(handle);
   const DWORD error = port ? socket->associate(std::move(port), key) : ERROR_INVALID_HANDLE;
   if (error == NO_ERROR) return handle;
-  if (!existing_port) CloseHandle(handle);   // nobody else knows of it
+  if (!existing_port) CloseHandle(handle);   // the handle is not known outside yet
   return refuse(error);
 }
 
 BOOL real::GetQueuedCompletionStatus(HANDLE handle, LPDWORD bytes, PULONG_PTR key, LPOVERLAPPED* overlapped,
                                DWORD milliseconds) {
-  *overlapped = nullptr;   // tells "no packet" from "a packet that failed"
+  *overlapped = nullptr;   // distinguishes "no packet" from "a packet that failed"
   OVERLAPPED_ENTRY entry;
   ULONG removed = 0;
   DWORD error = ERROR_INVALID_HANDLE;
@@ -58,7 +58,7 @@ BOOL real::GetQueuedCompletionStatus(HANDLE handle, LPDWORD bytes, PULONG_PTR ke
 }
 
 BOOL real::GetQueuedCompletionStatusEx(HANDLE handle, LPOVERLAPPED_ENTRY entries, ULONG count, PULONG removed,
-                                 DWORD milliseconds, BOOL) {   // no APCs here, so it is never alerted
+                                 DWORD milliseconds, BOOL) {   // no APCs here, so the wait is never alertable
   DWORD error = ERROR_INVALID_HANDLE;
   *removed = 0;
   if (!entries || count == 0) {
@@ -66,7 +66,7 @@ BOOL real::GetQueuedCompletionStatusEx(HANDLE handle, LPOVERLAPPED_ENTRY entries
   } else if (const Ref<Port> port = find_port(handle)) {
     error = port->wait(entries, count, *removed, milliseconds);
   }
-  if (error == NO_ERROR) return TRUE;   // even when operations failed: each entry has its own status
+  if (error == NO_ERROR) return TRUE;   // even if operations failed: each entry has its own status
   SetLastError(error);
   return FALSE;
 }
@@ -80,7 +80,7 @@ BOOL real::PostQueuedCompletionStatus(HANDLE handle, DWORD bytes, ULONG_PTR key,
   Operation* packet = Operation::make();
   packet->bytes = bytes;
   packet->key = key;
-  packet->overlapped = overlapped;   // carried, never looked at
+  packet->overlapped = overlapped;   // passed through, never dereferenced
   packet->status = Status::kSuccess;
   port->push(packet);
   return TRUE;

@@ -1,4 +1,4 @@
-// The life of a connection: bind, listen, accept, connect, shutdown, and the options that belong to it.
+// The lifetime of a connection: bind, listen, accept, connect, shutdown, and the options that belong to it.
 #include <poll.h>
 
 #include <cerrno>
@@ -9,8 +9,8 @@
 namespace win32_linux {
 namespace {
 
-// What an error of accept means. Linux hands out network errors of the new connection here; Windows calls each of
-// them a reset of a connection that was not yet accepted.
+// Returns the WSA error for an error of accept. Linux reports network errors of the new connection here; Windows
+// reports each of them as a reset of a connection that was not yet accepted.
 int accept_error(int error_number) {
   switch (error_number) {
     case ECONNABORTED: case EPROTO: case ENOPROTOOPT: case ENETDOWN: case EHOSTDOWN: case ENONET: case EHOSTUNREACH:
@@ -38,10 +38,10 @@ int Socket::accept(sockaddr_storage& name, socklen_t& length, int& fd, bool& non
     fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&name), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) return 0;
     const int error_number = errno;
-    // Linux complains of too many files before it looks for a connection; Windows waits for one.
-    const bool nobody = error_number == EAGAIN ||
-                        ((error_number == EMFILE || error_number == ENFILE) && !has_connection(fd_));
-    if (!nobody) return accept_error(error_number);
+    // Linux reports too many open files before it checks for a connection; Windows waits for one.
+    const bool none = error_number == EAGAIN ||
+                      ((error_number == EMFILE || error_number == ENFILE) && !has_connection(fd_));
+    if (!none) return accept_error(error_number);
     if (nonblocking_) return WSAEWOULDBLOCK;
     if (!caller) caller.emplace(blocked_, lock);
     caller->sleep(fd_, POLLIN, INFINITE);
@@ -53,11 +53,11 @@ int Socket::connect(const sockaddr* name, socklen_t length) {
   std::optional<BlockedCall> caller;
   for (;;) {
     if (closed_) return caller ? WSAEINTR : WSAENOTSOCK;
-    // Asked again after EINPROGRESS, connect tells how far it is.
+    // Called again after EINPROGRESS, connect reports its progress.
     const int error_number = ::connect(fd_, name, length) == 0 ? 0 : errno;
     if (error_number == 0 || (error_number == EISCONN && caller)) {
       connected_ = true;
-      ended_ = false;   // epoll calls an unconnected socket hung up
+      ended_ = false;   // epoll reports an unconnected socket as hung up
       return 0;
     }
     if (error_number != EINPROGRESS && !(error_number == EALREADY && caller)) return wsa_error(error_number);
@@ -70,8 +70,8 @@ int Socket::connect(const sockaddr* name, socklen_t length) {
   }
 }
 
-// Windows binds a port whose old connections are still in TIME_WAIT, but never one that is in use. Linux does so
-// when both the old and the new socket have SO_REUSEADDR, and neither listens. So we ask without it, then with it.
+// Windows binds a port whose old connections are still in TIME_WAIT, but never one that is in use. Linux does so if
+// both the old and the new socket have SO_REUSEADDR, and neither listens. So this tries without it first, then with it.
 int Socket::bind(const sockaddr* name, socklen_t length) {
   const std::lock_guard lock(mutex_);
   if (closed_) return WSAENOTSOCK;
@@ -93,9 +93,9 @@ int Socket::listen(int backlog) {
   sockaddr_storage name{};
   socklen_t length = sizeof name;
   ::getsockname(fd_, reinterpret_cast<sockaddr*>(&name), &length);
-  // The port lies at the same place in both families.
+  // The port has the same offset in both families.
   if (reinterpret_cast<const sockaddr_in&>(name).sin_port == 0) return WSAEINVAL;   // Linux would choose a port
-  // The accepted sockets inherit it, and leave a port behind that can be bound again: see bind().
+  // Accepted sockets inherit it, so that their port can be bound again after they close: see bind().
   const int on = 1;
   ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   return ::listen(fd_, backlog) == 0 ? 0 : wsa_error(errno);
@@ -109,12 +109,12 @@ int Socket::shutdown(int how) {
   if (how != SD_SEND) {
     if (::shutdown(fd_, SHUT_RD) != 0) return wsa_error(errno);
     receive_.shut = true;
-    if (!port_) drive(receive_);   // with a port, epoll reports the end to the poller
+    if (!port_) drive(receive_);   // with a port, epoll reports the end to the polling thread
   }
   if (how != SD_RECEIVE && !send_.shut) {
     send_.shut = true;
     finish_ = true;
-    drive(send_);   // the end goes out after the sends that are pending
+    drive(send_);   // the FIN is sent after the pending sends
   }
   return 0;
 }

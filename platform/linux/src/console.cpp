@@ -1,6 +1,6 @@
-// Console events out of signals. A signal handler may do next to nothing, so it writes one byte to a pipe; a thread
-// of ours reads it and calls the handlers, as Windows calls them on a thread of its own. The thread begins with
-// the first handler and lives until the process ends.
+// Converts signals to console events. A signal handler may do almost nothing, so it writes one byte to a pipe. A thread
+// of the library reads it and calls the handlers, as Windows calls them on a separate thread. The thread starts with
+// the first handler and runs until the process ends.
 #include <signal.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -23,10 +23,10 @@ constexpr Mapping kSignals[] = {
     {SIGINT, CTRL_C_EVENT}, {SIGQUIT, CTRL_BREAK_EVENT}, {SIGTERM, CTRL_CLOSE_EVENT}, {SIGHUP, CTRL_CLOSE_EVENT}};
 
 struct Console {
-  std::mutex mutex;                          // guards the two below
-  std::vector<PHANDLER_ROUTINE> handlers;    // the last one is asked first
+  std::mutex mutex;                          // guards the two members below
+  std::vector<PHANDLER_ROUTINE> handlers;    // the last one is called first
   bool ignore_ctrl_c = false;                // SetConsoleCtrlHandler(nullptr, TRUE)
-  int pipe[2] = {-1, -1};                    // set before the first signal can come
+  int pipe[2] = {-1, -1};                    // set before the first signal can arrive
 };
 
 // Never destroyed: the thread outlives main().
@@ -35,17 +35,17 @@ Console& console() {
   return instance;
 }
 
-int signal_pipe = -1;   // what the signal handler writes to; set before it is installed
+int signal_pipe = -1;   // the signal handler writes to it; set before the handler is installed
 
 void on_signal(int number) {
   const int saved = errno;
   const auto byte = static_cast<unsigned char>(number);
-  // A full pipe means that the event is waiting already.
+  // A full pipe means that the event is already pending.
   [[maybe_unused]] const auto n = ::write(signal_pipe, &byte, 1);
   errno = saved;
 }
 
-// Nobody handled it: the process ends, and its parent sees which signal it was.
+// Ends the process if no handler accepted the event. Its parent sees which signal it was.
 void end_process(int number) {
   ::signal(number, SIG_DFL);
   sigset_t mask;
@@ -125,7 +125,7 @@ BOOL SetConsoleCtrlHandler(PHANDLER_ROUTINE handler, BOOL add) {
 }
 
 BOOL GenerateConsoleCtrlEvent(DWORD event, DWORD process_group) {
-  // Only the caller's own group exists here, and of it only the caller.
+  // Only the caller's own group is supported, and in it only the caller.
   if (process_group != 0 || event > CTRL_BREAK_EVENT) {
     SetLastError(ERROR_INVALID_PARAMETER);
     return FALSE;

@@ -28,9 +28,9 @@ int wsa_error(int error_number) {
     case EFAULT: return WSAEFAULT;
     case EINVAL: return WSAEINVAL;
     case EMFILE: return WSAEMFILE;
-    case ENFILE: return WSAEMFILE;  // Windows has no second limit
+    case ENFILE: return WSAEMFILE;  // Windows has no system-wide limit
     case EAGAIN: return WSAEWOULDBLOCK;
-    case EINPROGRESS: return WSAEWOULDBLOCK;  // a connect that has begun, in Winsock's words
+    case EINPROGRESS: return WSAEWOULDBLOCK;  // a connect that has begun, in Winsock's terms
     case EALREADY: return WSAEALREADY;
     case EMSGSIZE: return WSAEMSGSIZE;
     case EPROTOTYPE: return WSAEPROTOTYPE;
@@ -46,7 +46,7 @@ int wsa_error(int error_number) {
     case ENETRESET: return WSAENETRESET;
     case ECONNABORTED: return WSAECONNABORTED;
     case ECONNRESET: return WSAECONNRESET;
-    case EPIPE: return WSAECONNRESET;  // Linux says so to a sender once the reset has been reported
+    case EPIPE: return WSAECONNRESET;  // Linux reports this to a sender after the reset has been reported
     case ENOBUFS: return WSAENOBUFS;
     case ENOMEM: return WSAENOBUFS;
     case EISCONN: return WSAEISCONN;
@@ -56,7 +56,7 @@ int wsa_error(int error_number) {
     case ECONNREFUSED: return WSAECONNREFUSED;
     case EHOSTDOWN: return WSAEHOSTDOWN;
     case EHOSTUNREACH: return WSAEHOSTUNREACH;
-    default: return WSAENOBUFS;  // none of the calls we make reports another one
+    default: return WSAENOBUFS;  // none of the calls used here reports another one
   }
 }
 
@@ -78,7 +78,7 @@ DWORD win32_error(Status status) {
     case Status::kSuccess: return NO_ERROR;
     case Status::kPending: return ERROR_IO_PENDING;
     case Status::kCancelled: return ERROR_OPERATION_ABORTED;
-    case Status::kConnectionReset: return ERROR_NETNAME_DELETED;  // the famous 64
+    case Status::kConnectionReset: return ERROR_NETNAME_DELETED;  // error 64
     case Status::kConnectionAborted: return ERROR_CONNECTION_ABORTED;
     case Status::kTimedOut: return ERROR_SEM_TIMEOUT;
     case Status::kNetworkUnreachable: return ERROR_NETWORK_UNREACHABLE;

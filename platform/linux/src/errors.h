@@ -1,11 +1,11 @@
-// Error codes: one thread-local value, as on Windows, and the ways from errno and NTSTATUS to it.
+// Error codes: one thread-local value, as on Windows, and the conversions from errno and NTSTATUS.
 #pragma once
 
 #include "winsock2.h"
 
 namespace win32_linux {
 
-// How an operation ended, as the kernel of Windows says it: this is what OVERLAPPED::Internal holds.
+// How an operation ended, as the kernel of Windows reports it: the value of OVERLAPPED::Internal.
 enum class Status : DWORD {
   kSuccess = 0,
   kPending = STATUS_PENDING,
@@ -18,13 +18,13 @@ enum class Status : DWORD {
   kConnectionAborted = 0xC0000241,
 };
 
-// The WSA error for an errno.
+// Returns the WSA error for an errno.
 int wsa_error(int error_number);
 
-// The status of an operation that was pending and then failed with this WSA error (0: success).
+// Returns the status of an operation that was pending and then failed with this WSA error (0: success).
 Status status_of(int wsa_error);
 
-// What GetLastError() says after a packet with this status was dequeued.
+// Returns the value of GetLastError() after a packet with this status was dequeued.
 DWORD win32_error(Status status);
 
 // Sets the last error; returns SOCKET_ERROR.

@@ -17,7 +17,7 @@ constexpr std::uint64_t kReferences = 0xFFFFFFFF;
 constexpr std::uint64_t kClosed = std::uint64_t{1} << 32;
 constexpr unsigned kGenerationShift = 33;
 
-// Slots are made in chunks and never given back, so a stale handle always finds a slot to be checked against.
+// Slots are allocated in chunks and never freed, so a stale handle always has a slot to be checked against.
 struct Table {
   std::atomic<Slot*> chunks[kMaxSlots / kChunk];
   std::mutex mutex;               // guards what follows
@@ -42,7 +42,7 @@ Slot* slot_of(std::uintptr_t handle) {
   return shaped && index_in(handle) != 0 ? slot_at(index_in(handle)) : nullptr;
 }
 
-// REQUIRES: table.mutex is held. Returns null when the table or the memory is full.
+// Returns a free slot, or null if the table or the memory is full. REQUIRES: table.mutex is held.
 Slot* take_free_slot() {
   if (table.first_free == 0) {
     if (table.made == kMaxSlots) return nullptr;
@@ -51,7 +51,7 @@ Slot* take_free_slot() {
     for (std::uint32_t i = kChunk; i-- > 0;) {
       chunk[i].index = table.made + i;
       chunk[i].word.store(kClosed, std::memory_order_relaxed);
-      if (chunk[i].index == 0) continue;   // no handle is 0: that is NULL
+      if (chunk[i].index == 0) continue;   // no handle is 0, because that is NULL
       chunk[i].next_free = table.first_free;
       table.first_free = chunk[i].index;
     }
@@ -100,7 +100,8 @@ Slot* close_slot(std::uintptr_t handle, Kind kind) {
   Slot* slot = acquire_slot(handle, kind);
   if (!slot) return nullptr;
   const std::uint64_t before = slot->word.fetch_or(kClosed, std::memory_order_acq_rel);
-  release_slot(slot);                        // our own; the open handle's reference goes to the caller
+  // This function's own reference; that of the open handle passes to the caller
+  release_slot(slot);
   return before & kClosed ? nullptr : slot;  // another thread closed it between the two steps
 }
 
@@ -109,7 +110,7 @@ void add_reference(Slot* slot) { slot->word.fetch_add(kOneReference, std::memory
 void release_slot(Slot* slot) {
   const std::uint64_t before = slot->word.fetch_sub(kOneReference, std::memory_order_acq_rel);
   if ((before & kReferences) != kOneReference) return;
-  // The last reference: closed, so nobody can find the slot until it is opened again.
+  // The last reference: the slot is closed, so it cannot be found until it is opened again.
   delete std::exchange(slot->object, nullptr);
   const std::uint64_t next = (generation_of(before) + 1) % (1u << kGenerationBits);
   const std::lock_guard lock(table.mutex);

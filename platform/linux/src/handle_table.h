@@ -4,9 +4,9 @@
 //   handle = (generation << 20 | index) << 2          like Windows, a multiple of 4; it fits 31 bits
 //   slot   = word (generation, closed, references) + object
 //
-// Lifetime: the open handle is one reference and each Ref is another. Closing a handle makes it unfindable at
-// once; the object dies with its last Ref. So a call in progress keeps its socket, and the descriptor in it,
-// however many threads close the handle meanwhile.
+// Lifetime: the open handle is one reference and each Ref is another. Closing a handle makes it unfindable at once; the
+// object is deleted with its last Ref. So a call in progress keeps its socket, and the descriptor in it, even if other
+// threads close the handle meanwhile.
 // Threads: all functions may be called from any thread.
 #pragma once
 
@@ -32,12 +32,12 @@ class Object {
  private:
   friend std::uintptr_t open_handle(Object* object);
   const Kind kind_;
-  std::uintptr_t handle_ = 0;   // set once, before anyone can find the object
+  std::uintptr_t handle_ = 0;   // set once, before the object can be found
 };
 
 struct Slot {
   std::atomic<std::uint64_t> word{0};
-  Object* object = nullptr;      // set before the slot is opened, deleted by whoever drops the last reference
+  Object* object = nullptr;      // set before the slot is opened, deleted with the last reference
   std::uint32_t index = 0;
   std::uint32_t next_free = 0;   // guarded by the table's lock
 };
@@ -72,10 +72,10 @@ class Ref {
   Slot* slot_ = nullptr;
 };
 
-// Gives the object a handle, and owns it from then on. Returns 0 when the table is full: the object is deleted.
+// Gives the object a handle, and takes ownership of it. Returns 0 if the table is full: the object is deleted.
 std::uintptr_t open_handle(Object* object);
 
-// The first of several closers gets the object, whose handle is gone for everyone else; the others get null.
+// Closes the handle. Returns the object's slot to the first of several closing threads, and null to the others.
 Slot* close_slot(std::uintptr_t handle, Kind kind);
 
 }  // namespace win32_linux

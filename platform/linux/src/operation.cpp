@@ -8,9 +8,9 @@
 namespace win32_linux {
 namespace {
 
-constexpr unsigned kKeep = 64;   // what a thread keeps for itself
+constexpr unsigned kKeep = 64;   // number of operations that a thread keeps for itself
 
-// Operations travel: one thread makes them, another recycles them. What a thread has too many of goes here.
+// Operations are allocated by one thread and recycled by another. A thread moves its surplus to the shared list.
 std::mutex shared_mutex;         // guards shared_list
 Operation* shared_list = nullptr;
 

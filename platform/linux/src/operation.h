@@ -1,4 +1,4 @@
-// One call that has begun and not yet been reported: first a pending receive or send, then a packet in a port.
+// One call that has begun and has not been reported yet: first a pending receive or send, then a packet in a port.
 #pragma once
 
 #include <cstdlib>
@@ -10,9 +10,9 @@ namespace win32_linux {
 
 class BlockedCall;
 
-// Lifetime: made by the call, owned by the queue it stands in (a socket's, then its port's), recycled when it is
-// dequeued. It copies the WSABUFs, as Windows does; the bytes they point to stay the caller's.
-// Threads: guarded by the lock of whoever owns it.
+// Lifetime: created by the call, owned by the queue that contains it (a socket's, then its port's), recycled when it is
+// dequeued. It copies the WSABUFs, as Windows does; the bytes that they point to stay the caller's.
+// Threads: guarded by the lock of its owner.
 struct Operation {
   static constexpr DWORD kInlineBuffers = 4;
 
@@ -36,15 +36,16 @@ struct Operation {
   ~Operation() { drop_buffers(); }
 
   void set_buffers(const WSABUF* from, DWORD n);
-  // Marks `n` bytes as sent. Returns true when nothing is left.
+  // Marks `n` bytes as sent. Returns true if nothing is left.
   bool advance(std::size_t n);
   void drop_buffers();
 
-  // The system's memory is not the program's: whoever replaces the global `new` to count, does not count ours.
+  // The system's memory is not part of the program: a program that replaces the global `new` to count allocations does
+  // not count these.
   static void* operator new(std::size_t size);
   static void operator delete(void* memory) { std::free(memory); }
 
-  // From a pool: a thread keeps a few and shares the rest, so nothing is allocated once a server is warm.
+  // Takes one from a pool. A thread keeps a few and shares the rest, so a server allocates nothing once it is warm.
   static Operation* make();
   static void recycle(Operation* operation);
 };

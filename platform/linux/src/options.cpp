@@ -11,7 +11,7 @@ using namespace win32_linux;
 
 namespace {
 
-// Options that mean the same on both systems and go straight through. All are ints.
+// Returns whether the option has the same meaning on both systems and is passed on. All of these are ints.
 bool goes_through(int level, int option) {
   if (level == IPPROTO_TCP) return option == TCP_NODELAY;
   if (level == IPPROTO_IPV6) return option == IPV6_V6ONLY;
@@ -62,7 +62,7 @@ int get_option(Socket& socket, int level, int option, char* value, int* length) 
     if (!is_error && !is_buffer_size(level, option) && !goes_through(level, option)) return WSAENOPROTOOPT;
     if (::getsockopt(socket.fd(), level, option, &number, &size) != 0) return wsa_error(errno);
     if (is_error && number != 0) number = wsa_error(number);
-    if (is_buffer_size(level, option)) number /= 2;   // Linux doubles what it was given, for its own records
+    if (is_buffer_size(level, option)) number /= 2;   // Linux doubles the given size for its own overhead
   }
   std::memcpy(value, &number, sizeof number);
   return 0;

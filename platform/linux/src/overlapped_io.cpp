@@ -6,11 +6,11 @@ using namespace win32_linux;
 
 namespace {
 
-// What is wrong with the arguments, or 0.
+// Returns the error in the arguments, or 0.
 int check(const WSABUF* buffers, DWORD count, const DWORD* bytes, const OVERLAPPED* overlapped) {
   if (!buffers) return WSAEFAULT;
   if (count == 0) return WSAEINVAL;
-  if (!bytes && !overlapped) return WSAEFAULT;   // nobody would learn how many
+  if (!bytes && !overlapped) return WSAEFAULT;   // the number of bytes could not be reported
   return 0;
 }
 
@@ -31,7 +31,7 @@ int real::WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPD
   if (const int error = check(buffers, count, received, overlapped)) return fail(error);
   const bool peek = *flags & MSG_PEEK;
   if (*flags & ~DWORD{MSG_PEEK}) return fail(WSAEOPNOTSUPP);
-  *flags = 0;   // nothing to tell about a stream
+  *flags = 0;   // a stream has no flags to report
   if (overlapped && socket->overlapped()) {
     Operation* operation = make_operation(buffers, count, overlapped);
     operation->peek = peek;
@@ -79,7 +79,7 @@ BOOL real::SetFileCompletionNotificationModes(HANDLE file, UCHAR flags) {
   } else if (!socket) {
     error = ERROR_INVALID_HANDLE;
   } else if (flags & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) {
-    socket->skip_packets_on_success();   // once set, it stays
+    socket->skip_packets_on_success();   // it cannot be reset
   }
   if (error == NO_ERROR) return TRUE;
   SetLastError(error);

@@ -15,21 +15,21 @@ namespace win32_linux {
 namespace {
 
 constexpr int kBatch = 64;             // events taken by one epoll_wait
-constexpr unsigned kLookEvery = 64;    // packets after which epoll is asked although packets are left
-// Nanoseconds that a packet may be left to a running worker. Each time this was right the next grace is longer:
-// a thread sent in vain would run on another processor, and take the traffic there with it.
+constexpr unsigned kLookEvery = 64;    // number of packets after which epoll is polled although packets are left
+// Time in nanoseconds for which a packet may be left to a running worker. Each time this was right, the next one is
+// longer: a thread woken needlessly would run on another processor, and move the traffic there.
 constexpr long kShortestGrace = 1'000'000;
 constexpr long kLongestGrace = 16'000'000;
 
-// What epoll says for our own descriptors; handles are multiples of 4.
-constexpr std::uint64_t kBell = 1;
+// epoll's user data for the port's own descriptors; handles are multiples of 4.
+constexpr std::uint64_t kWakeup = 1;
 constexpr std::uint64_t kTimer = 2;
 
 using Clock = std::chrono::steady_clock;
 
-// What this thread is to a port. As on Windows, a thread belongs to the last port it took a packet from.
+// The state of this thread for a port. As on Windows, a thread belongs to the last port that it took a packet from.
 struct Worker {
-  std::uintptr_t port = 0;   // a handle: the port may be gone
+  std::uintptr_t port = 0;   // a handle: the port may have been deleted
   bool inside = false;       // in Port::wait now
 
   void leave() {
@@ -46,23 +46,23 @@ thread_local Worker worker;
 Port::Port(DWORD concurrency)
     : Object(Kind::kPort),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       concurrency_(concurrency ? concurrency : std::max(1u, std::thread::hardware_concurrency())),
       grace_(kShortestGrace) {
   if (!usable()) return;
-  // Edge-triggered, so that one waiter hears each; neither is ever read.
+  // Edge-triggered, so that each event wakes one waiter; neither is ever read.
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
-  event.data.u64 = kBell;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &event);
+  event.data.u64 = kWakeup;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event);
   event.data.u64 = kTimer;
   ::epoll_ctl(epoll_, EPOLL_CTL_ADD, timer_, &event);
 }
 
 Port::~Port() {
   while (!packets_.empty()) Operation::recycle(packets_.pop());
-  for (const int fd : {epoll_, bell_, timer_}) {
+  for (const int fd : {epoll_, wakeup_, timer_}) {
     if (fd >= 0) ::close(fd);
   }
 }
@@ -74,21 +74,21 @@ bool Port::watch(int fd, SOCKET handle) {
   return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-void Port::ring() { ::eventfd_write(bell_, 1); }
+void Port::wake_one() { ::eventfd_write(wakeup_, 1); }
 
-// Whether a sleeping thread has to be told of the packets. REQUIRES: mutex_ is held, packets_ is not empty.
+// Returns whether a sleeping thread must be woken for the packets. REQUIRES: mutex_ is held, packets_ is not empty.
 //
-// A packet for which a running worker will soon come back is left to it: waking another thread for it costs more
-// than handling it. Should the worker block instead (which cannot be seen here), the timer sends a sleeper for it.
-// So this holds always: while packets are there and threads sleep, the bell has been rung, or the timer runs, or a
-// thread inside wait() has yet to look at the queue.
-bool Port::must_ring(bool a_worker_comes_back) {
-  if (waiting_ == 0 || rung_) return false;
+// A packet is left to a running worker that will soon call again: waking another thread for it costs more than handling
+// it. If the worker blocks instead (which is not visible here), the timer wakes a sleeping thread. Invariant: while
+// there are packets and sleeping threads, the wakeup eventfd has been signalled, or the timer runs, or a thread inside
+// wait() has not yet checked the queue.
+bool Port::must_wake(bool a_worker_comes_back) {
+  if (waiting_ == 0 || signalled_) return false;
   if (a_worker_comes_back || running_ >= concurrency_) {
     start_timer();
     return false;
   }
-  rung_ = true;
+  signalled_ = true;
   return true;
 }
 
@@ -108,35 +108,35 @@ void Port::push(Operation* operation) {
       packets_.push(operation);
       operation = nullptr;
       const bool mine = worker.port == handle();
-      // A thread that is polling looks at the queue before it leaves.
-      wake = !(mine && worker.inside) && must_ring(mine);
+      // A polling thread checks the queue before it returns.
+      wake = !(mine && worker.inside) && must_wake(mine);
     }
   }
-  if (operation) Operation::recycle(operation);   // nobody can come for it any more
-  if (wake) ring();
+  if (operation) Operation::recycle(operation);   // no thread can receive it any more
+  if (wake) wake_one();
 }
 
-// Sleeps in epoll_wait, and does the I/O of the sockets that are ready. Returns whether the timer had run down.
+// Sleeps in epoll_wait, and does the I/O of the sockets that are ready. Returns whether the timer expired.
 bool Port::poll(std::unique_lock<std::mutex>& lock, int milliseconds) {
   taken_ = 0;
   lock.unlock();
   epoll_event events[kBatch];
-  const int n = ::epoll_wait(epoll_, events, kBatch, milliseconds);   // EINTR is like a time-out
-  bool rung = false;
+  const int n = ::epoll_wait(epoll_, events, kBatch, milliseconds);   // EINTR is treated like a timeout
+  bool signalled = false;
   bool timed = false;
   for (int i = 0; i < n; ++i) {
     const std::uint64_t source = events[i].data.u64;
-    if (source == kBell) {
-      rung = true;
+    if (source == kWakeup) {
+      signalled = true;
     } else if (source == kTimer) {
       timed = true;
     } else if (const Ref<Socket> socket = find_socket(source)) {
       socket->on_ready(events[i].events);
     }
-    // Otherwise it was closed meanwhile, and its operations with it.
+    // Otherwise it was closed meanwhile, together with its operations.
   }
   lock.lock();
-  if (rung) rung_ = false;
+  if (signalled) signalled_ = false;
   if (timed) {
     timing_ = false;
     grace_ = packets_.empty() ? std::min(2 * grace_, kLongestGrace) : kShortestGrace;
@@ -160,9 +160,9 @@ DWORD Port::wait(OVERLAPPED_ENTRY* out, ULONG max, ULONG& removed, DWORD millise
       error = ERROR_ABANDONED_WAIT_0;
       break;
     }
-    // Busy connections must not keep epoll from being asked about the others.
+    // Busy connections must not prevent the others from being polled.
     if (!packets_.empty() && taken_ >= kLookEvery) overdue |= poll(lock, 0);
-    // Over the concurrency value, packets are taken only when the running threads seem to be blocked.
+    // Above the concurrency value, packets are taken only if the running threads seem to be blocked.
     if (!packets_.empty() && (running_ < concurrency_ || overdue || expired)) break;
     if (expired) {
       error = WAIT_TIMEOUT;
@@ -188,10 +188,10 @@ DWORD Port::wait(OVERLAPPED_ENTRY* out, ULONG max, ULONG& removed, DWORD millise
   } else {
     ++running_;
   }
-  // Those who sleep learn from the one who leaves: of packets that are left, or that the port is closed.
-  const bool wake = closed_ ? waiting_ > 0 : !packets_.empty() && must_ring(false);
+  // The leaving thread wakes sleeping threads if packets are left or the port is closed.
+  const bool wake = closed_ ? waiting_ > 0 : !packets_.empty() && must_wake(false);
   lock.unlock();
-  if (wake) ring();
+  if (wake) wake_one();
 
   for (; !taken.empty(); ++removed) {
     Operation* operation = taken.pop();
@@ -206,9 +206,9 @@ void Port::forget_worker() {
   {
     const std::lock_guard lock(mutex_);
     --running_;
-    wake = !packets_.empty() && must_ring(false);
+    wake = !packets_.empty() && must_wake(false);
   }
-  if (wake) ring();
+  if (wake) wake_one();
 }
 
 void Port::close() {
@@ -218,7 +218,7 @@ void Port::close() {
     closed_ = true;
     wake = waiting_ > 0;
   }
-  if (wake) ring();
+  if (wake) wake_one();
 }
 
 }  // namespace win32_linux

@@ -1,4 +1,4 @@
-// The calls themselves, below those who watch them (platform/calls.h).
+// The calls themselves, below the observer (platform/calls.h).
 #pragma once
 
 #include "winsock2.h"

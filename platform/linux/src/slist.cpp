@@ -1,8 +1,8 @@
 // Interlocked lists under a one-word lock in the header.
 //
-// A lock-free pop has to read `first->Next` while another thread may already own `first` and write its own data
-// there. The lock makes that read safe, and with it there is no ABA: nothing can be popped and pushed back between
-// the read of the first entry and the change of the head.
+// A lock-free pop must read `first->Next` while another thread may already own `first` and write its own data there.
+// The lock makes that read safe, and prevents the ABA problem: nothing can be popped and pushed back between the read
+// of the first entry and the change of the head.
 #include <atomic>
 #include <thread>
 
@@ -14,7 +14,7 @@ class Locked {
  public:
   explicit Locked(PSLIST_HEADER list) : lock_(list->Lock) {
     for (int spins = 0; lock_.exchange(1, std::memory_order_acquire) != 0; ++spins) {
-      if (spins > 16) std::this_thread::yield();   // its holder may have lost the processor
+      if (spins > 16) std::this_thread::yield();   // the thread that holds the lock may have been descheduled
     }
   }
   ~Locked() { lock_.store(0, std::memory_order_release); }

@@ -13,9 +13,9 @@
 namespace win32_linux {
 namespace {
 
-constexpr DWORD kMaxBuffers = 64;   // that one system call is given
+constexpr DWORD kMaxBuffers = 64;   // maximum in one system call
 
-// The buffers that are left, as the kernel takes them. Returns their length together.
+// Collects the remaining buffers for the kernel. Returns their total length.
 std::size_t gather(const Operation& operation, iovec* to, std::size_t& n) {
   std::size_t length = 0;
   n = std::min(operation.count - operation.first, kMaxBuffers);
@@ -34,24 +34,25 @@ Socket::Socket(int fd, bool overlapped)
 
 Socket::~Socket() { ::close(fd_); }
 
-// The error of a call that cannot begin, or 0.
+// Returns the error of a call that cannot begin, or 0.
 int Socket::refusal(const Lane& lane) const {
-  if (closed_) return WSAENOTSOCK;      // closed between the look-up of the handle and now
+  if (closed_) return WSAENOTSOCK;      // closed after the look-up of the handle
   if (lane.shut) return WSAESHUTDOWN;
   return broken_;                       // Linux reports a reset once, Windows each time
 }
 
 int Socket::note_error(int error_number) {
-  if (error_number == EPIPE && !connected_) return WSAENOTCONN;   // Linux calls this a broken pipe, too
+  if (error_number == EPIPE && !connected_) return WSAENOTCONN;   // Linux reports a broken pipe here, too
   const int error = wsa_error(error_number);
   switch (error_number) {
     case ECONNRESET: case ECONNABORTED: case EPIPE: case ETIMEDOUT: case EHOSTUNREACH: case ENETUNREACH:
-      broken_ = error;   // the connection does not come back
+      broken_ = error;   // the connection cannot recover
   }
   return error;
 }
 
-// Tries to finish an operation now. False: the kernel has no more for it. True: it succeeded, or `error` is set.
+// Tries to finish an operation now. Returns false if the kernel has no more data or space for it. Returns true if it
+// succeeded, or failed with `error` set.
 bool Socket::attempt(Lane& lane, Operation& operation) {
   return &lane == &receive_ ? try_receive(operation) : try_send(operation);
 }
@@ -64,7 +65,7 @@ bool Socket::try_receive(Operation& operation) {
   const int flags = operation.peek ? MSG_PEEK : 0;
   ssize_t n = 0;
   if (wanted == 0) {
-    // No room asks only whether something is there.
+    // Without buffers it only checks whether data is available.
     char byte;
     n = std::min<ssize_t>(::recv(fd_, &byte, 1, MSG_PEEK), 0);
   } else if (message.msg_iovlen == 1) {
@@ -81,8 +82,8 @@ bool Socket::try_receive(Operation& operation) {
     return true;
   }
   operation.bytes = static_cast<DWORD>(n);
-  // A short read has emptied the stream: the next edge of epoll will say when there is more. At its end there will
-  // be no more edges, but there is always the end to be read.
+  // A short read has emptied the stream: the next edge of epoll reports more data. At the end of the stream there are
+  // no more edges, but the end can always be read.
   if (n == 0 && wanted > 0) ended_ = true;
   if (static_cast<std::size_t>(n) < wanted && !ended_ && !operation.peek) receive_.ready = false;
   return true;
@@ -107,12 +108,12 @@ bool Socket::try_send(Operation& operation) {
       return true;
     }
     operation.bytes += static_cast<DWORD>(n);
-    // After a short write we ask again: only a refusal makes epoll report the next room.
+    // After a short write this sends again: only a refused send makes epoll report free space.
     if (operation.advance(static_cast<std::size_t>(n))) return true;
   }
 }
 
-// Writes the result where the caller of an overlapped operation finds it. A thread may be looking at it already.
+// Writes the result to the caller's OVERLAPPED. Another thread may be reading it already.
 void Socket::report(const Operation& operation, int error) {
   OVERLAPPED& overlapped = *operation.overlapped;
   std::atomic_ref(overlapped.InternalHigh).store(operation.bytes, std::memory_order_relaxed);
@@ -132,7 +133,7 @@ void Socket::complete(Operation* operation) {
   if (port_) {
     port_->push(operation);
   } else {
-    Operation::recycle(operation);   // without a port, the OVERLAPPED alone tells
+    Operation::recycle(operation);   // without a port, only the OVERLAPPED reports the result
   }
 }
 
@@ -140,7 +141,7 @@ int Socket::start(Lane& lane, Operation* operation, DWORD* bytes) {
   const std::lock_guard lock(mutex_);
   int error = refusal(lane);
   if (error == 0) {
-    if (!port_) drive(lane);   // nobody polls for this socket: each call looks after the earlier ones
+    if (!port_) drive(lane);   // no thread polls for this socket: each call also drives the earlier ones
     std::atomic_ref(operation->overlapped->Internal).store(STATUS_PENDING, std::memory_order_relaxed);
     const bool now = lane.pending.empty() && (lane.ready || !port_) && attempt(lane, *operation);
     if (!now) {
@@ -150,7 +151,7 @@ int Socket::start(Lane& lane, Operation* operation, DWORD* bytes) {
     error = operation->error;
   }
   if (error != 0) {
-    // It failed at once: the caller is told now, and there is no packet.
+    // It failed at once: the call itself reports the error, and there is no packet.
     report(*operation, error);
     Operation::recycle(operation);
     return error;
@@ -169,9 +170,9 @@ int Socket::call(Lane& lane, Operation& operation) {
   std::unique_lock lock(mutex_);
   if (const int error = refusal(lane)) return error;
   if (lane.pending.empty() && attempt(lane, operation)) return operation.error;
-  if (nonblocking_) return operation.bytes > 0 ? 0 : WSAEWOULDBLOCK;   // a part is a success in this mode
+  if (nonblocking_) return operation.bytes > 0 ? 0 : WSAEWOULDBLOCK;   // in this mode a partial transfer is a success
 
-  // It stands in the queue like the overlapped ones, so the bytes keep the order of the calls.
+  // It is in the same queue as the overlapped ones, so the bytes keep the order of the calls.
   BlockedCall caller(blocked_, lock);
   operation.caller = &caller;
   lane.pending.push(&operation);
@@ -189,7 +190,7 @@ int Socket::call(Lane& lane, Operation& operation) {
   return WSAETIMEDOUT;
 }
 
-// Moves bytes for the operations in the queue, the first one first, as far as the kernel lets us.
+// Moves bytes for the operations in the queue, in order, as far as the kernel allows.
 void Socket::drive(Lane& lane) {
   while (!lane.pending.empty()) {
     Operation& first = *lane.pending.front();
@@ -253,10 +254,10 @@ void Socket::close() {
 DWORD Socket::associate(Ref<Port> port, ULONG_PTR key) {
   const std::lock_guard lock(mutex_);
   if (closed_) return ERROR_INVALID_HANDLE;
-  if (!overlapped_) return ERROR_INVALID_PARAMETER;   // made without WSA_FLAG_OVERLAPPED
-  if (port_) return ERROR_INVALID_PARAMETER;          // a socket has one port, for life
+  if (!overlapped_) return ERROR_INVALID_PARAMETER;   // created without WSA_FLAG_OVERLAPPED
+  if (port_) return ERROR_INVALID_PARAMETER;          // a socket keeps its port
   if (!port->watch(fd_, handle())) return ERROR_NO_SYSTEM_RESOURCES;
-  // epoll reports at once what is ready now; the poller then waits for our lock.
+  // epoll reports at once what is ready now; the polling thread then waits for this socket's lock.
   port_ = std::move(port);
   key_ = key;
   return NO_ERROR;

@@ -14,13 +14,13 @@ struct Lane {
 
   OperationQueue pending;       // in the order of the calls; only the first one moves bytes
   DWORD timeout = INFINITE;     // SO_RCVTIMEO, SO_SNDTIMEO
-  const short poll_events;      // what a blocked caller waits for: POLLIN, POLLOUT
-  bool ready = true;            // a hint: false once the kernel had no more for us, until epoll says so
+  const short poll_events;      // the event that a blocked caller waits for: POLLIN, POLLOUT
+  bool ready = true;            // a hint: false after the kernel had no more, until epoll reports an event
   bool shut = false;            // shutdown() was called
 };
 
-// Lifetime: see handle_table.h. The descriptor is closed with the object, so no call can meet a descriptor that
-// was closed and given out again. Closing completes what is pending.
+// Lifetime: see handle_table.h. The descriptor is closed with the object, so no call can use a descriptor that was
+// closed and reused. Closing completes what is pending.
 // Threads: any. One mutex per socket; packets are pushed while it is held, so they keep the order of the bytes.
 class Socket : public Object {
  public:
@@ -30,17 +30,17 @@ class Socket : public Object {
   int fd() const { return fd_; }
   bool overlapped() const { return overlapped_; }
 
-  // An overlapped receive or send. Takes the operation. Returns 0 and the bytes, WSA_IO_PENDING, or an error: then
-  // there is no packet.
+  // Starts an overlapped receive or send and takes the operation. Returns 0 and the bytes, WSA_IO_PENDING, or an
+  // error: then there is no packet.
   int start_receive(Operation* operation, DWORD* bytes) { return start(receive_, operation, bytes); }
   int start_send(Operation* operation, DWORD* bytes) { return start(send_, operation, bytes); }
 
-  // The same without OVERLAPPED: blocks, unless the socket is non-blocking. Returns 0 or an error.
+  // Does the same without OVERLAPPED: blocks, unless the socket is non-blocking. Returns 0 or an error.
   int receive(Operation& operation) { return call(receive_, operation); }
   int send(Operation& operation) { return call(send_, operation); }
 
-  // Those below return 0 or an error, too.
-  // Accept gives the new descriptor, and the mode that the new socket inherits.
+  // These functions return 0 or an error, too.
+  // Returns the new descriptor, and the mode that the new socket inherits.
   int accept(sockaddr_storage& name, socklen_t& length, int& fd, bool& nonblocking);
   int connect(const sockaddr* name, socklen_t length);
   int bind(const sockaddr* name, socklen_t length);
@@ -58,9 +58,9 @@ class Socket : public Object {
   DWORD cancel(const OVERLAPPED* overlapped);   // null: all
   DWORD skip_packets_on_success();
 
-  // From the port's poller: epoll reported these events.
+  // Called by the port's polling thread: epoll reported these events.
   void on_ready(unsigned events);
-  // The handle is gone: completes everything.
+  // Called after the handle was closed: completes everything.
   void close();
 
  private:
@@ -79,19 +79,19 @@ class Socket : public Object {
   Lane& lane_of(int option) { return option == SO_RCVTIMEO ? receive_ : send_; }
 
   const int fd_;
-  const bool overlapped_;        // made with WSA_FLAG_OVERLAPPED
+  const bool overlapped_;        // created with WSA_FLAG_OVERLAPPED
 
-  std::mutex mutex_;             // guards what follows
+  std::mutex mutex_;             // guards the members below
   Lane receive_;
   Lane send_;
   Ref<Port> port_;               // set once
   ULONG_PTR key_ = 0;
   BlockedCall* blocked_ = nullptr;
-  int broken_ = 0;               // the connection is gone: the error of every call from now on
+  int broken_ = 0;               // after the connection broke: the error of every later call
   bool closed_ = false;
   bool connected_ = false;       // accepted, or connect() was called
   bool nonblocking_ = false;     // FIONBIO
-  bool ended_ = false;           // no more edges will come: reads are tried even after a short one
+  bool ended_ = false;           // no more edges will follow: reads are tried even after a short one
   bool finish_ = false;          // shutdown(SD_SEND) waits for the pending sends
   bool skip_packets_ = false;    // FILE_SKIP_COMPLETION_PORT_ON_SUCCESS
   bool reuse_ = false;           // SO_REUSEADDR

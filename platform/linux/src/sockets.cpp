@@ -1,4 +1,4 @@
-// The Winsock calls on sockets, but for options and overlapped I/O.
+// The Winsock calls on sockets, except options and overlapped I/O.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -12,9 +12,9 @@ using namespace win32_linux;
 
 namespace {
 
-std::atomic<int> startups{0};   // WSAStartup calls that WSACleanup has not taken back
+std::atomic<int> startups{0};   // WSAStartup calls without a matching WSACleanup
 
-// What a call returns: 0, or SOCKET_ERROR with the error set.
+// Returns the result of a call: 0, or SOCKET_ERROR with the error set.
 int result(int error) { return error == 0 ? 0 : fail(error); }
 
 SOCKET open_socket(int fd, bool overlapped) {
@@ -33,7 +33,7 @@ bool has_length_of(int family, int length) {
   return length >= static_cast<int>(family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
 }
 
-// Hands a name to a caller's buffer. Winsock refuses a buffer that is too small; POSIX would cut the name.
+// Copies a name to a caller's buffer. Winsock rejects a buffer that is too small; POSIX would truncate the name.
 int give_name(const sockaddr_storage& from, socklen_t from_length, sockaddr* name, int* length) {
   if (!name || !length || *length < static_cast<int>(from_length)) return WSAEFAULT;
   std::memcpy(name, &from, from_length);
@@ -58,7 +58,7 @@ int transfer(SOCKET s, const char* data, int length, int flags, int (Socket::*ca
 }  // namespace
 
 int WSAStartup(WORD version, LPWSADATA data) {
-  // WSAStartup returns its error: before it has succeeded there is no WSAGetLastError.
+  // WSAStartup returns its error: WSAGetLastError is not available before it has succeeded.
   if (!data) return WSAEFAULT;
   if (LOBYTE(version) == 0) return WSAVERNOTSUPPORTED;
   *data = {};
@@ -82,13 +82,13 @@ int WSACleanup() {
 SOCKET real::WSASocketW(int family, int type, int protocol, std::nullptr_t, GROUP group, DWORD flags) {
   if (startups.load(std::memory_order_relaxed) == 0) return refuse(WSANOTINITIALISED);
   if (family != AF_INET && family != AF_INET6) return refuse(WSAEAFNOSUPPORT);
-  if (type != SOCK_STREAM) return refuse(WSAESOCKTNOSUPPORT);   // only TCP here
+  if (type != SOCK_STREAM) return refuse(WSAESOCKTNOSUPPORT);   // only TCP is supported
   if (protocol != 0 && protocol != IPPROTO_TCP) return refuse(WSAEPROTONOSUPPORT);
   if (group != 0 || (flags & ~DWORD{WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT})) return refuse(WSAEINVAL);
   const int fd = ::socket(family, int{SOCK_STREAM} | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (fd < 0) return refuse(wsa_error(errno));
   const int on = 1;
-  if (family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);   // the default of Windows
+  if (family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);   // the default on Windows
   return open_socket(fd, flags & WSA_FLAG_OVERLAPPED);
 }
 
@@ -111,7 +111,7 @@ int real::listen(SOCKET s, int backlog) {
 SOCKET real::accept(SOCKET s, sockaddr* name, int* length) {
   const Ref<Socket> listener = find_socket(s);
   if (!listener) return refuse(WSAENOTSOCK);
-  // Looked at before a connection is taken, so that none is lost.
+  // Checked before a connection is taken, so that none is lost.
   if (name && (!length || *length < static_cast<int>(sizeof(sockaddr_in)))) return refuse(WSAEFAULT);
   sockaddr_storage from{};
   socklen_t from_length = 0;
@@ -120,7 +120,7 @@ SOCKET real::accept(SOCKET s, sockaddr* name, int* length) {
   if (const int error = listener->accept(from, from_length, fd, nonblocking)) return refuse(error);
   auto* accepted = new Socket(fd, listener->overlapped());
   accepted->set_connected();
-  accepted->set_nonblocking(nonblocking);   // the mode is inherited on Windows; a port is not
+  accepted->set_nonblocking(nonblocking);   // on Windows the mode is inherited, a port is not
   const SOCKET handle = open_handle(accepted);
   if (handle == 0) return refuse(WSAEMFILE);
   if (name) give_name(from, from_length, name, length);
@@ -131,7 +131,7 @@ int real::connect(SOCKET s, const sockaddr* name, int length) {
   const Ref<Socket> socket = find_socket(s);
   if (!socket) return fail(WSAENOTSOCK);
   if (!name || !has_length_of(name->sa_family, length)) return fail(WSAEFAULT);
-  // Linux would take address 0 for this machine, and port 0 for a port that refuses.
+  // Linux would interpret address 0 as this machine, and port 0 as a port that refuses.
   const auto* v4 = reinterpret_cast<const sockaddr_in*>(name);
   if (v4->sin_port == 0 || (name->sa_family == AF_INET && v4->sin_addr.s_addr == INADDR_ANY)) {
     return fail(WSAEADDRNOTAVAIL);
@@ -145,7 +145,7 @@ int real::getsockname(SOCKET s, sockaddr* name, int* length) {
   sockaddr_storage own{};
   socklen_t own_length = sizeof own;
   if (::getsockname(socket->fd(), reinterpret_cast<sockaddr*>(&own), &own_length) != 0) return fail(wsa_error(errno));
-  // The port lies at the same place in both families. An unbound socket has no name on Windows.
+  // The port has the same offset in both families. An unbound socket has no name on Windows.
   if (reinterpret_cast<const sockaddr_in&>(own).sin_port == 0) return fail(WSAEINVAL);
   return result(give_name(own, own_length, name, length));
 }

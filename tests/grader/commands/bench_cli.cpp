@@ -11,12 +11,12 @@ namespace grader {
 
 namespace {
 
-// The exit code when there is nothing to measure: help was asked for, or an option is wrong.
+// Returns the exit code if nothing is to be measured: for --help, or for a wrong option.
 template <class Options>
 std::optional<int> parse(std::vector<std::string> arguments, Options& options) {
   CLI::App app;
   bench::add_options(app, options);
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 expects this order
   try {
     app.parse(arguments);
   } catch (const CLI::ParseError& error) {

@@ -8,7 +8,7 @@
 
 namespace grader {
 
-// Checks the arguments, and then runs the measurements. Help and errors are shown before anything is built.
+// Checks the arguments, and then runs the measurements. Shows help and errors before anything is built.
 int measure(const Workspace& workspace, const std::string& platform, std::vector<std::string> arguments, unsigned jobs);
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// `lab check`: the graded tests of one lab or of all, and their points.
+// `lab check`: runs the graded tests of one lab or all labs and shows the points.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -19,32 +19,34 @@ namespace grader {
 
 namespace {
 
-// "lab02 TODO 3" -> 2; 0 when there is no number.
+// Returns 2 for "lab02 TODO 3", or 0 if there is no number.
 int lab_of_todo(const std::string& todo) {
   return todo.starts_with("lab") ? std::atoi(todo.c_str() + 3) : 0;
 }
 
-// Changes when the program is linked again. To hash its text would take as long as the tests.
+// Returns a value that changes when the program is linked again. Hashing its contents would take as long as the tests.
 std::string version_of(const std::filesystem::path& program) {
   std::error_code ignored;
   return std::to_string(std::filesystem::file_size(program, ignored)) + " " +
          std::to_string(std::filesystem::last_write_time(program, ignored).time_since_epoch().count()) + "\n";
 }
 
-// What was asked for, valid.
+// The validated options.
 struct Plan {
   CheckOptions options;
   std::vector<Lab> labs;
-  bool stop_at_first = false;        // at the first lab that lacks points
-  std::vector<Platform> platforms;   // the first one is where a test fails first
+  bool stop_at_first = false;        // stop at the first lab that lacks points
+  std::vector<Platform> platforms;   // results of the first platform count first
   Report report;                     // without results
 };
 
 Plan plan_of(const Workspace& workspace, const CheckOptions& options) {
   if (options.solutions) workspace.need_solutions("check --solutions");
   if (!options.test.empty() && (options.lab.empty() || options.lab == "all")) throw UsageError("--test needs the lab: lab check 4 --test NAME");
-  if (options.own && (options.solutions || !options.test.empty())) throw UsageError("--own runs all tests over your own labs; leave out --solutions and --test");
-  if (options.sanitizers && !options.platform.empty()) throw UsageError("--sanitizers is for all of their platforms; leave out --platform");
+  if (options.own && (options.solutions || !options.test.empty()))
+    throw UsageError("--own runs all tests over your own labs; omit --solutions and --test");
+  if (options.sanitizers && !options.platform.empty())
+    throw UsageError("--sanitizers includes all of their platforms; omit --platform");
   const Platform asked = workspace.platform(options.platform);
   Plan plan;
   plan.options = options;
@@ -101,7 +103,7 @@ class Checker {
     }
     report_.interrupted = interrupted();
     if (report_.labs.size() > 1) print_summary(report_);
-    if (report_.interrupted) std::printf("interrupted: this is what was done so far\n");
+    if (report_.interrupted) std::printf("interrupted: these are the results so far\n");
     return exit_code();
   }
 
@@ -109,12 +111,12 @@ class Checker {
   std::string graded_target(const Lab& lab) const { return workspace_.test_target(lab, options_.solutions); }
   static std::string own_target(const Lab& lab) { return lab.name + "_test"; }
 
-  // For `lab status`: only whole checks of the student's file.
+  // Returns whether `lab status` needs the result: only complete checks of the student's file are saved.
   bool to_be_kept(const LabResult& result) const {
     return !options_.solutions && !result.partial && !interrupted() && result.problem != Problem::grader;
   }
 
-  // All targets of a platform are built together: that uses every core. Whoever fails then has a build of its own.
+  // Builds all targets of a platform together, to use every core. A target that fails is then built alone.
   void build_labs(const std::vector<Lab>& labs) {
     std::vector<BuildFolder> folders;
     for (const Platform& platform : platforms_) folders.push_back(build_folder(workspace_, platform));
@@ -130,7 +132,7 @@ class Checker {
     }
   }
 
-  // What can be known before anything is built.
+  // Fills in what is known before the build.
   LabResult prepare(const Lab& lab) const {
     LabResult result;
     result.number = lab.number;
@@ -140,7 +142,7 @@ class Checker {
     result.partial = report_.one_test;
     keep_starter(workspace_, lab);
     try {
-      if (!workspace_.has(lab.test_file())) throw GraderError(lab.test_file() + " is not there");
+      if (!workspace_.has(lab.test_file())) throw GraderError(lab.test_file() + " does not exist");
       for (const GradedTest& test : chosen(read_points(workspace_.root / "tests/points.json", lab.name))) {
         result.tests.push_back({});
         result.tests.back().name = test.name;
@@ -149,7 +151,7 @@ class Checker {
       if (!report_.one_test) result.hidden = left_out_points(workspace_.root / "tests/points.json", lab.name);
       if (!workspace_.has(result.file)) {
         result.problem = options_.solutions ? Problem::grader : Problem::build;
-        result.problem_text = result.file + " is not there";
+        result.problem_text = result.file + " does not exist";
       }
     } catch (const GraderError& error) {
       result.problem = Problem::grader;
@@ -159,7 +161,7 @@ class Checker {
     return result;
   }
 
-  // All of them, or the one that was asked for.
+  // Returns all tests, or the one that was selected.
   std::vector<GradedTest> chosen(const std::vector<GradedTest>& graded) const {
     if (!report_.one_test) return graded;
     return {chosen_test(graded, options_.test)};
@@ -189,7 +191,7 @@ class Checker {
     progress_.clear();
   }
 
-  // The order of the failure that will be shown.
+  // Minimizes the order of the failure that will be shown.
   void make_smaller(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result) {
     constexpr double kMostSeconds = 5;
     const TestResult* const shown = failure_to_show(result);
@@ -200,21 +202,21 @@ class Checker {
       if (platform.name != smallest.platform) continue;
       const TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
       const auto entry = std::find_if(graded.begin(), graded.end(), [&](const GradedTest& test) { return test.name == smallest.name; });
-      shrink({&program, entry->seconds, &smallest, 0, nullptr, &entry->places}, kMostSeconds * platform.patience);
+      shrink({&program, entry->seconds, &smallest, 0, nullptr, &entry->places}, kMostSeconds * platform.timeout_scale);
     }
   }
 
   void run_lab(const Lab& lab, const Platform& platform, const std::vector<GradedTest>& graded, LabResult& result) {
     progress_.phase("testing " + lab.name + " on " + platform.name);
     TestProgram program{workspace_.program(platform, graded_target(lab)), platform};
-    if (const std::string first = options_.solutions ? "" : orders_to_play_first(workspace_, lab); !first.empty()) {
+    if (const std::string first = options_.solutions ? "" : orders_to_run_first(workspace_, lab); !first.empty()) {
       program.platform.env.emplace_back("LAB_FIRST", first);
     }
     std::string why;
     const std::vector<std::string> existing = list_tests(program, why);
     if (interrupted()) return;
     if (existing.empty()) {
-      // It ends before its first test. The runner's own complaint is the course's matter; anything else the student's.
+      // It ends before its first test. An error of the runner itself is the course's; any other error is the student's.
       const bool ours = why.starts_with("wine-run: ") || why.starts_with("setarch: ");
       for (TestResult& test : result.tests) {
         test.verdict = ours ? Verdict::grader_error : Verdict::crash;
@@ -246,7 +248,7 @@ class Checker {
     run_those(std::not_fn(is_failed));
   }
 
-  // Runs the tests that `wanted` picks, `first` before the others, and hands each result with the old one to `merge`.
+  // Runs the tests selected by `wanted`, `first` before the others, and passes each result and the old one to `merge`.
   void run_graded(const TestProgram& program, const std::vector<GradedTest>& graded, std::vector<TestResult>& tests,
                   const std::function<bool(const TestResult&)>& wanted,
                   const std::function<void(TestResult&, TestResult&)>& merge, const std::string& first, int more_runs = 2,
@@ -270,8 +272,8 @@ class Checker {
     for (std::size_t i = 0; i < fresh.size(); ++i) merge(*old[i], fresh[i]);
   }
 
-  // The same tests over the student's own earlier labs: does their server grow well? It earns no points, so it runs when
-  // the lab has them all, or on demand.
+  // Runs the same tests over the student's own earlier labs, to show whether their server works as a whole. This earns
+  // no points, so it runs only if the lab has full points, or on demand.
   void check_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
     using Status = OwnChain::Status;
     OwnChain& own = result.own_chain;
@@ -307,7 +309,7 @@ class Checker {
     if (result.own_chain.earned == result.possible()) save_own_chain(workspace_, lab, version);
   }
 
-  // It costs little time: what failed already is not run again, and two hangs end it.
+  // Takes little time: tests that have already failed are skipped, and two hangs end it.
   void run_own_chain(const Lab& lab, const std::vector<GradedTest>& graded, LabResult& result, std::ostream& log) {
     const Platform& platform = platforms_.front();
     progress_.phase("testing " + lab.name + " over your own labs");
@@ -331,7 +333,8 @@ class Checker {
     write_log(log, tests);
   }
 
-  // The earlier lab that a failure over the own chain names, or the first one whose last check was not for full points.
+  // Returns the earlier lab that a failure over the own chain names, or the first one that lacked points in its last
+  // check.
   std::string suspect_of(const Lab& lab, const std::vector<TestResult>& tests) const {
     for (const TestResult& test : tests) {
       for (const Lab& earlier : workspace_.labs) {

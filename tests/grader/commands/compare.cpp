@@ -1,4 +1,4 @@
-// `lab compare`: two submissions through the same grading as a class, then side by side.
+// `lab compare`: grades two submissions like a class, then shows them side by side.
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
@@ -20,11 +20,11 @@ namespace {
 
 constexpr std::size_t kMostDiff = 200;  // lines of one file on the console
 
-using Measured = std::vector<std::pair<std::string, std::string>>;  // a lab's name, and what was measured of it
+using Measured = std::vector<std::pair<std::string, std::string>>;  // the name of a lab, and its measurements
 
 struct Side {
   Submission submission;
-  PrivateFolder folder;  // what was collected, and the programs
+  PrivateFolder folder;  // the collected files and the programs
   std::map<int, std::string> files;
   Grade grade;
 };
@@ -32,7 +32,8 @@ struct Side {
 Submission submission_at(const std::string& path, const Workspace& workspace) {
   if (path == "solution") return {"solution", workspace.root / "solutions"};
   const std::vector<Submission> found = find_submissions({path}, workspace.labs);
-  if (found.size() != 1) throw UsageError("'" + path + "' is a class of " + std::to_string(found.size()) + " submissions; compare takes one at a time");
+  if (found.size() != 1)
+    throw UsageError("'" + path + "' is a class of " + std::to_string(found.size()) + " submissions; name one of them");
   return found[0];
 }
 
@@ -51,7 +52,7 @@ struct Difference {
   const TestResult* second;
 };
 
-// Tests of one lab that did not end alike on both sides.
+// Returns the tests of one lab that ended differently for the two submissions.
 std::vector<Difference> differences(const LabResult& a, const LabResult& b) {
   std::vector<Difference> found;
   for (std::size_t i = 0; i < std::min(a.tests.size(), b.tests.size()); ++i) {
@@ -60,11 +61,11 @@ std::vector<Difference> differences(const LabResult& a, const LabResult& b) {
   return found;
 }
 
-std::string told(const TestResult& test) {
+std::string result_text(const TestResult& test) {
   return std::string(name_of(test.verdict)) + (test.rule.empty() ? "" : ", rule " + plain_line(test.rule, 40)) + (test.reason.empty() ? "" : ": " + plain_line(test.reason, 160));
 }
 
-// What a box printed, as text of ours: nothing in it reaches the terminal.
+// Returns the output of a sandboxed program as safe text: none of its control characters reach the terminal.
 std::string shown(const std::string& output) {
   std::string text;
   std::istringstream lines(output);
@@ -86,7 +87,7 @@ void print_points(const Side& a, const Side& b) {
 
 void print_differences(const LabResult& first, const LabResult& second) {
   for (const Difference& one : differences(first, second)) {
-    std::printf("\n%s\n  first   %s\n  second  %s\n", bold(one.first->name).c_str(), told(*one.first).c_str(), told(*one.second).c_str());
+    std::printf("\n%s\n  first   %s\n  second  %s\n", bold(one.first->name).c_str(), result_text(*one.first).c_str(), result_text(*one.second).c_str());
   }
   for (const LabResult* lab : {&first, &second}) {
     if (lab->problem == Problem::build) std::printf("\n%s, %s: %s\n", lab->name.c_str(), lab == &first ? "first" : "second", plain_line(lab->problem_text, 300).c_str());
@@ -96,7 +97,7 @@ void print_differences(const LabResult& first, const LabResult& second) {
 void print_diff(const std::string& file, const std::string& first, const std::string& second) {
   const std::vector<std::string> lines = unified_diff(bounded_lines(first), bounded_lines(second), "first/" + file, "second/" + file);
   std::printf("\n");
-  if (lines.empty()) std::printf("%s is the same, line for line\n", file.c_str());
+  if (lines.empty()) std::printf("%s is identical\n", file.c_str());
   for (std::size_t i = 0; i < std::min(lines.size(), kMostDiff); ++i) {
     std::string line = lines[i];
     std::replace(line.begin(), line.end(), '\t', ' ');
@@ -114,8 +115,8 @@ std::string html_of(const Side& a, const Side& b, const Measured& measured) {
     const LabResult &first = a.grade.labs[i], &second = b.grade.labs[i];
     body += "<tr>" + element("td", "", first.name) + element("td", "n", html_score(first)) + element("td", "n", html_score(second)) + "</tr>\n";
     for (const Difference& one : differences(first, second)) {
-      tests += "<tr>" + element("td", "name", html(one.first->name, 100)) + element("td", one.first->passed() ? "good" : "bad", html(told(*one.first), 400)) +
-               element("td", one.second->passed() ? "good" : "bad", html(told(*one.second), 400)) + "</tr>\n";
+      tests += "<tr>" + element("td", "name", html(one.first->name, 100)) + element("td", one.first->passed() ? "good" : "bad", html(result_text(*one.first), 400)) +
+               element("td", one.second->passed() ? "good" : "bad", html(result_text(*one.second), 400)) + "</tr>\n";
     }
     const auto one = a.files.find(first.number), other = b.files.find(first.number);
     if (one != a.files.end() && other != b.files.end()) {
@@ -138,7 +139,7 @@ int compare(const Workspace& workspace, const CompareOptions& options) {
   Side sides[2] = {{submission_at(options.first, workspace), {}, {}, {}}, {submission_at(options.second, workspace), {}, {}, {}}};
   if (sides[0].submission.name == sides[1].submission.name) sides[1].submission.name += " (second)";
   Progress progress;
-  const bool measures = options.rounds > 0 && workspace.platform(options.platform).name == "linux";  // as `bench N`
+  const bool measures = options.rounds > 0 && workspace.platform(options.platform).name == "linux";  // like `bench N`
   SubmissionGrader grader(workspace, options, progress, measures);
   if (!grader.prepare()) return kExitInterrupted;
   for (Side& side : sides) {

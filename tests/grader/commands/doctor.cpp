@@ -1,4 +1,4 @@
-// `lab doctor`: can the labs be done on this machine, and what should be installed?
+// `lab doctor`: checks whether the labs can be done on this machine, and what to install.
 #include "doctor.h"
 
 #include <algorithm>
@@ -26,17 +26,17 @@ std::string shown(const std::vector<int>& version) {
   return text;
 }
 
-// What it prints when asked; empty when it cannot be run.
+// Returns the program's output, or an empty string if it cannot be run.
 std::string answer(std::vector<std::string> words) {
   Command command;
   command.args = std::move(words);
-  command.limit = 30;  // Wine's first answer takes time
+  command.limit = 30;  // Wine's first start takes time
   const Ended ended = run(command);
   if (!ended.ok()) return "";
   return ended.output.empty() ? "it runs" : ended.output;
 }
 
-// One that is a file, but will not run here, is missing as well.
+// Checks a program. If its file exists but does not run here, it is missing, too.
 Finding program(const std::string& name, const std::string& command, std::vector<int> least, const std::string& install, bool needed) {
   return judge_program(name, answer({command, "--version"}), std::move(least), install, needed);
 }
@@ -47,7 +47,7 @@ Finding wine() {
   return judge_program("Wine", at == std::string::npos ? output : output.substr(at), {8}, "wine wine64", false);
 }
 
-Finding mingw() {  // its --version begins with its own name, which is full of numbers
+Finding mingw() {  // its --version begins with its own name, which has digits
   return judge_program("MinGW-w64", answer({"x86_64-w64-mingw32-g++-posix", "-dumpversion"}), {12}, "g++-mingw-w64-x86-64-posix", false);
 }
 
@@ -65,8 +65,8 @@ Finding compiler() {
 struct Package {
   const char* name;
   const char* header;
-  const char* source;  // where a package keeps its sources for CMake; may be empty
-  const char* fetched;  // CMake's name for it, where CMake fetches it itself
+  const char* source;   // the folder where a package keeps its sources for CMake; may be empty
+  const char* fetched;  // CMake's name for it, if CMake can fetch it
   const char* install;
   bool needed;
 };
@@ -79,7 +79,7 @@ constexpr Package kPackages[] = {
     {"Asio", "asio.hpp", "", "", "libasio-dev", false},
 };
 
-// Asks the compiler itself, so that every folder counts that it looks into. Without one: the folder of the packages.
+// Asks the compiler itself, so that all of its folders are searched. Without a compiler, searches the packages' folder.
 bool compiler_finds(const std::string& header) {
   std::error_code ignored;
   if (answer({compiler_command(), "--version"}).empty()) return fs::exists("/usr/include/" + header, ignored);
@@ -165,8 +165,10 @@ int print_findings(const std::vector<Finding>& findings) {
     if (!finding.install.empty()) (finding.needed ? needed : install) += " " + finding.install;
   }
   std::printf("\n");
-  if (!needed.empty()) std::printf("Install, as Debian calls it:  apt-get install%s\n", needed.c_str());
-  if (!install.empty()) std::printf("For `lab bench`, tests on Wine, `lab reset` or grading:  apt-get install%s\n", install.c_str());
+  if (!needed.empty()) std::printf("To install it on Debian:  apt-get install%s\n", needed.c_str());
+  if (!install.empty())
+    std::printf("To install what `lab bench`, tests on Wine, `lab reset` or grading need:  apt-get install%s\n",
+                install.c_str());
   if (wrong.empty()) {
     std::printf("The labs can be done here.\n");
     return kExitFull;
@@ -177,7 +179,7 @@ int print_findings(const std::vector<Finding>& findings) {
 
 int doctor(const Workspace& workspace) {
 #ifdef _WIN32
-  (void)workspace;  // lab.cmd has found Visual Studio and vcpkg, or there would be no tool
+  (void)workspace;  // lab.cmd has found Visual Studio and vcpkg, otherwise there would be no tool
   (void)compiler, (void)package, (void)kPackages, (void)wine, (void)mingw, (void)sandbox, (void)compiler_command;
   return print_findings({program("CMake", "cmake", {3, 24}, "", true), program("Git", "git", {}, "", false), loopback()});
 #else

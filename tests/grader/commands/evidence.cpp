@@ -1,4 +1,5 @@
-// `lab test --evidence`: which steps and checks does every passing run of a test reach? Writes tests/evidence.json.
+// `lab test --evidence`: finds the steps and checks that every passing run of a test reaches. Writes
+// tests/evidence.json.
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -20,9 +21,10 @@ namespace grader {
 
 namespace {
 
-using Places = std::map<std::string, std::vector<std::string>>;  // by test, in the order in which they are reached
+using Places = std::map<std::string, std::vector<std::string>>;  // by test, in the order in which they were reached
 
-// The runs of a solution: twice with all seeds, for chance; and with single ones, as --seed plays them.
+// The runs of a solution: twice with all seeds, because the runs are random, and with single seeds, as --seed selects
+// them.
 const std::vector<std::string> kSeeds = {"", "", "1", "2", "3", "4", "5"};
 const std::vector<std::string> kSeedsOfRight = {"", "1"};  // of a right program of tests/mutants
 
@@ -41,7 +43,7 @@ class Learner {
       if (!options_.platform.empty() && workspace_.platform(options_.platform).name != platform.name) continue;
       if (!learn_from(platform)) return interrupted() ? kExitInterrupted : kExitNotFull;
     }
-    // With --platform, only what this platform reaches, too, is kept.
+    // With --platform, keeps only places that this platform reaches, too.
     for (auto& [test, places] : learnt_) {
       const auto old = evidence_.find(test);
       if (!options_.platform.empty() && old != evidence_.end()) keep_common(places, old->second);
@@ -60,7 +62,7 @@ class Learner {
                  places.end());
   }
 
-  // The tests of the solution, and natively those of the right programs of tests/mutants.
+  // Returns the tests of the solution, and natively those of the right programs of tests/mutants.
   std::vector<std::string> test_programs(const Lab& lab, const Platform& platform) const {
     std::vector<std::string> all = {workspace_.test_target(lab, true)};
     if (platform.name != workspace_.platforms().front().name) return all;
@@ -72,10 +74,12 @@ class Learner {
     for (const Lab& lab : labs_) {
       const std::vector<std::string> programs = test_programs(lab, platform);
       std::vector<std::string> targets = programs;
-      for (const std::string& program : programs) targets.push_back(program.substr(0, program.rfind("_test")));  // its tests start it
+      // Its tests start it
+      for (const std::string& program : programs) targets.push_back(program.substr(0, program.rfind("_test")));
       const BuildResult built = build(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
       if (!built.ok) {
-        std::printf("%sAll of it: %s\n", indented(built.error, workspace_).c_str(), workspace_.shown(built.log).c_str());
+        std::printf("%sComplete log: %s\n", indented(built.error, workspace_).c_str(),
+                    workspace_.shown(built.log).c_str());
         return false;
       }
       const std::vector<GradedTest> graded = read_points(workspace_.root / "tests/points.json", lab.name);
@@ -113,7 +117,7 @@ class Learner {
     return true;
   }
 
-  // Tests that are no longer there.
+  // Removes tests that no longer exist.
   void forget_others() {
     for (auto test = evidence_.begin(); test != evidence_.end();) test = learnt_.count(test->first) == 0 ? evidence_.erase(test) : std::next(test);
   }

@@ -1,4 +1,4 @@
-// `lab grade`: submissions in, points out. One submission at a time, so that a bad one slows down only itself.
+// `lab grade`: grades submissions, one at a time, so that a bad one slows down only itself.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -39,18 +39,20 @@ class Grader {
     if (options.gradescope.empty()) {
       std::vector<std::string> left_out;
       submissions_ = find_submissions(options.paths, workspace.labs, &left_out);
-      for (const std::string& name : left_out) std::printf("no submission: %s is no folder, .zip or .tar.gz\n", plain_line(name).c_str());
+      for (const std::string& name : left_out)
+        std::printf("not a submission: %s is not a folder, .zip or .tar.gz\n", plain_line(name).c_str());
     } else {
       if (options.paths.size() != 1 || !fs::is_directory(options.paths[0])) throw UsageError("--gradescope takes one folder, a submission");
-      submissions_ = {{"submission", fs::absolute(options.paths[0])}};  // also when nothing of use is in it
+      submissions_ = {{"submission", fs::absolute(options.paths[0])}};  // even if it contains nothing usable
     }
-    if (!options.canvas.empty()) gradebook_.emplace(read_gradebook(read_all(options.canvas)));  // before hours go by
+    // Read before hours of grading
+    if (!options.canvas.empty()) gradebook_.emplace(read_gradebook(read_all(options.canvas)));
     if (!options.gradescope.empty()) need_writable(options.gradescope);
     folder_ = options.out.empty() ? workspace.build / "grades" : fs::absolute(options.out);
     for (const std::string inner : {"submissions", "students"}) {
       std::error_code error;
       fs::create_directories(folder_ / inner, error);
-      if (error) throw UsageError("--out: " + folder_.string() + " cannot be made: " + error.message());
+      if (error) throw UsageError("--out: " + folder_.string() + " cannot be created: " + error.message());
     }
   }
 
@@ -63,7 +65,7 @@ class Grader {
     for (const Lab& lab : grader.labs()) {
       report_.labs.push_back(lab.name);
       solutions_[lab.number] = read_all(workspace_.root / lab.solution_file());
-      alike_.add_given(lab.number, read_all(workspace_.root / lab.student_file()));
+      similarity_.add_given(lab.number, read_all(workspace_.root / lab.student_file()));
     }
     grades_.resize(submissions_.size());
     const Clock::time_point start = Clock::now();
@@ -100,9 +102,9 @@ class Grader {
       std::printf("%zu graded in %s: %.1f s each, %.0f%% of it compiling\n", graded, shown_time(seconds).c_str(),
                   seconds / static_cast<double>(graded), 100 * compile_seconds / seconds);
     }
-    if (kept > 0) std::printf("%zu of them were graded before; --fresh grades them again\n", kept);
+    if (kept > 0) std::printf("%zu of them had already been graded; --fresh grades them again\n", kept);
     std::printf("results: %s (index.html, results.json, results.csv, results.xml)\n", workspace_.shown(folder_).c_str());
-    if (interrupted()) std::printf("interrupted: the same command goes on from here\n");
+    if (interrupted()) std::printf("interrupted: run the same command again to continue\n");
     const int code = exit_code();
     if (code == kExitFull && !options_.gradescope.empty()) write_whole(options_.gradescope, to_gradescope(report_.grades.at(0), workspace_.root, hidden_tests()));
     return code;
@@ -121,7 +123,7 @@ class Grader {
 
   void add(std::size_t i, Grade grade, const std::map<int, std::string>& files) {
     for (const auto& file : files) {
-      if (solutions_.count(file.first) != 0) alike_.add(i, file.first, file.second);
+      if (solutions_.count(file.first) != 0) similarity_.add(i, file.first, file.second);
     }
     const StudentPage page{report_, grade, workspace_.root, files, options_.show_solutions ? solutions_ : std::map<int, std::string>{}};
     write_whole(folder_ / "students" / (file_stem(grade.name) + ".html"), html_of(page));
@@ -131,13 +133,14 @@ class Grader {
   void write_reports() {
     report_.grades.clear();
     report_.missing.clear();
-    report_.alike.clear();
+    report_.similar.clear();
     for (std::size_t i = 0; i < grades_.size(); ++i) {
       if (grades_[i]) report_.grades.push_back(*grades_[i]);
       else report_.missing.push_back(submissions_[i].name);
     }
-    for (const AlikePair& pair : alike_.pairs()) {
-      report_.alike.push_back({submissions_[pair.first].name, submissions_[pair.second].name, workspace_.lab(std::to_string(pair.lab)).name, pair.share});
+    for (const SimilarPair& pair : similarity_.pairs()) {
+      report_.similar.push_back({submissions_[pair.first].name, submissions_[pair.second].name,
+                                 workspace_.lab(std::to_string(pair.lab)).name, pair.share});
     }
     write_whole(folder_ / "results.json", to_json(report_));
     write_whole(folder_ / "results.csv", to_csv(report_));
@@ -149,10 +152,10 @@ class Grader {
     const FilledGradebook filled = fill(*gradebook_, report_);
     write_whole(folder_ / "canvas.csv", filled.csv);
     for (const std::string& note : filled.notes) std::printf("canvas: %s\n", plain_line(note).c_str());
-    std::printf("canvas: %zu cells are filled in %s\n", filled.cells, workspace_.shown(folder_ / "canvas.csv").c_str());
+    std::printf("canvas: filled %zu cells in %s\n", filled.cells, workspace_.shown(folder_ / "canvas.csv").c_str());
   }
 
-  // That points are missing is a result, not a failure of `grade`.
+  // Missing points are a result, not a failure of `grade`.
   int exit_code() const {
     if (interrupted()) return kExitInterrupted;
     for (const Grade& grade : report_.grades) {
@@ -170,7 +173,7 @@ class Grader {
   std::vector<std::optional<Grade>> grades_;
   std::map<int, std::string> solutions_;
   std::optional<Gradebook> gradebook_;
-  AlikeSearch alike_;
+  SimilaritySearch similarity_;
   fs::path folder_;
   Progress progress_;
   ClassReport report_;

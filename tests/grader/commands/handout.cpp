@@ -1,4 +1,4 @@
-// `lab handout`: a copy of the course for students.
+// `lab handout`: creates a copy of the course for students.
 #include "handout.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ std::string evidence_for_students(const Workspace& workspace, const std::string&
   return left == text ? "" : left;
 }
 
-// What a student finds in this file, when it is not the file as it is.
+// Returns the students' version of a file that is changed for them.
 std::string made_for_students(const Workspace& workspace, const std::string& file) {
   const std::string text = read_text(workspace.root / file);
   if (file == "README.md") return text_for_students(text);
@@ -58,8 +58,10 @@ std::string made_for_students(const Workspace& workspace, const std::string& fil
   for (const Lab& lab : workspace.labs) {
     if (file == lab.student_file()) {
       const std::string starter = is_starter(text) ? text : starter_of(workspace, lab);
-      if (starter.empty()) throw GraderError(file + " is no starter any more, and git has none. Make it one with: lab reset " + std::to_string(lab.number));
-      if (starter != text) std::printf("%s was written in: the handout has the starter\n", file.c_str());
+      if (starter.empty())
+        throw GraderError(file + " is no longer the starter, and git does not have it. Restore it with: lab reset " +
+                          std::to_string(lab.number));
+      if (starter != text) std::printf("%s was changed: the handout contains the starter\n", file.c_str());
       return starter;
     }
     const bool tests = file == lab.test_file();
@@ -90,7 +92,7 @@ std::vector<std::string> files_of_course(const Workspace& workspace) {
   std::vector<std::string> files;
   Command git;
   git.args = {"git", "-C", workspace.root.string(), "ls-files", "-z"};
-  std::string list;  // all of it: Ended::output leaves out the middle
+  std::string list;  // complete; Ended::output leaves out the middle
   git.on_output = [&](std::string_view piece) { list += piece; };
   if (fs::exists(workspace.root / ".git") && run(git).ok()) {
     std::istringstream names(list);
@@ -118,7 +120,7 @@ std::string without_test(const std::string& source, const std::string& name) {
   const std::size_t dot = name.find('.');
   const std::string start = "LAB_TEST(" + name.substr(0, dot) + ", " + name.substr(dot + 1) + ",";
   std::istringstream stream(source);
-  std::string kept, comment;  // the lines before this one that are a comment, or empty, are not kept yet
+  std::string kept, comment;  // the preceding comment or empty lines, which are not kept yet
   bool inside = false, found = false;
   for (std::string line; std::getline(stream, line);) {
     if (inside) {
@@ -173,7 +175,7 @@ std::string without_evidence(const std::string& json, const std::string& name) {
 
 std::string text_for_students(const std::string& text) {
   std::string kept;
-  std::size_t skipped = 0;  // the level of the heading whose part is left out
+  std::size_t skipped = 0;  // level of the heading whose section is left out
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t level = heading_level(line);
@@ -190,12 +192,13 @@ int handout(const Workspace& workspace, const HandoutOptions& options) {
   const fs::path out = fs::absolute(options.out).lexically_normal();
   const fs::path folder = out.has_filename() ? out : out.parent_path();
   const fs::path zip = folder.string() + ".zip";
-  if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder))) throw UsageError(options.out + " is there already, and not empty");
-  if (options.zip && fs::exists(zip)) throw UsageError(zip.string() + " is there already");
+  if (fs::exists(folder) && (!fs::is_directory(folder) || !fs::is_empty(folder)))
+    throw UsageError(options.out + " already exists and is not empty");
+  if (options.zip && fs::exists(zip)) throw UsageError(zip.string() + " already exists");
 
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw UsageError(options.out + " cannot be made: " + error.message());
+  if (error) throw UsageError(options.out + " cannot be created: " + error.message());
 
   const std::vector<std::string> files = files_for_students(workspace);
   for (const std::string& file : files) {
@@ -214,8 +217,9 @@ int handout(const Workspace& workspace, const HandoutOptions& options) {
     Command tar;
     tar.args = {"cmake", "-E", "tar", "cf", zip.string(), "--format=zip", "--", folder.filename().string()};
     tar.dir = folder.parent_path();
-    if (const Ended ended = run(tar); !ended.ok()) throw GraderError("the .zip cannot be made: " + ended.error + ended.output);
-    std::printf("the same in %s\n", zip.string().c_str());
+    if (const Ended ended = run(tar); !ended.ok())
+      throw GraderError("the .zip cannot be created: " + ended.error + ended.output);
+    std::printf("packed as %s\n", zip.string().c_str());
   }
   return kExitFull;
 }

@@ -1,4 +1,4 @@
-// `lab hint`: one hint more each time.
+// `lab hint`: shows one more hint each time.
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
@@ -12,7 +12,7 @@ namespace grader {
 
 namespace {
 
-// Lines of at most 100 columns, or as the terminal has them. Lines of code are short already.
+// Wraps lines at 100 columns, or at the terminal's width. Lines of code are short already.
 std::string wrapped(const std::string& text) {
   const std::size_t width = stdout_is_terminal() ? std::clamp<std::size_t>(terminal_width(), 30, 104) - 4 : 100;
   std::string result;
@@ -29,11 +29,12 @@ std::string wrapped(const std::string& text) {
   return result;
 }
 
-// Every TODO is written: then the test that fails first is what there is to talk about.
+// Shows help for the first failing test, if every TODO is written.
 int about_the_failure(const Workspace& workspace, const Lab& lab) {
   const std::string number = std::to_string(lab.number);
   const auto result = saved_result(workspace, lab);
-  std::printf("every TODO of lab %s is written. To see hints for one of them: ./lab hint %s TODO\n", number.c_str(), number.c_str());
+  std::printf("every TODO of lab %s is written. For hints on one of them: ./lab hint %s TODO\n", number.c_str(),
+              number.c_str());
   if (!result || result->hash != hash_of(read_text(workspace.root / lab.student_file()))) {
     std::printf("Next: ./lab check %s\n", number.c_str());
     return kExitFull;
@@ -41,7 +42,7 @@ int about_the_failure(const Workspace& workspace, const Lab& lab) {
   if (result->first_failure.empty()) return kExitFull;
   const std::vector<std::string> row = handout_row(read_text(workspace.root / lab.name / "README.md"), result->first_failure);
   if (row.empty()) return kExitFull;
-  std::printf("\n%s fails. The handout says of it:\n%s", bold(result->first_failure).c_str(), wrapped(row[0]).c_str());
+  std::printf("\n%s fails. The handout says:\n%s", bold(result->first_failure).c_str(), wrapped(row[0]).c_str());
   if (row.size() > 1) std::printf("%s", wrapped("Look at " + row[1] + ".").c_str());
   return kExitFull;
 }
@@ -55,7 +56,8 @@ int hint(const Workspace& workspace, const HintOptions& options) {
   keep_starter(workspace, lab);
   int todo = options.todo;
   if (todo == 0) {
-    if (!workspace.has(lab.student_file())) throw UsageError(lab.student_file() + " is not there. Take the starter: lab reset " + number);
+    if (!workspace.has(lab.student_file()))
+      throw UsageError(lab.student_file() + " does not exist. Restore the starter: lab reset " + number);
     const std::vector<int> open = open_todos(read_text(workspace.root / lab.student_file()));
     if (open.empty()) return about_the_failure(workspace, lab);
     todo = open.front();
@@ -67,7 +69,8 @@ int hint(const Workspace& workspace, const HintOptions& options) {
 
   ShownHints shown(workspace);
   std::size_t before = shown.of(lab, todo);
-  if (options.again && before == 0) throw UsageError("no hint for TODO " + std::to_string(todo) + " was shown yet; leave out --again");
+  if (options.again && before == 0)
+    throw UsageError("no hint for TODO " + std::to_string(todo) + " has been shown yet; omit --again");
   const bool used_up = before == kHintsPerTodo;
   std::size_t last = before;
   if (options.all) {
@@ -83,9 +86,9 @@ int hint(const Workspace& workspace, const HintOptions& options) {
   }
   if (last != before) shown.set(lab, todo, last);
   if (last < kHintsPerTodo) {
-    std::printf("One more: ./lab hint %s %d\n", number.c_str(), todo);
+    std::printf("For one more: ./lab hint %s %d\n", number.c_str(), todo);
   } else {
-    std::printf("There is no further hint for this TODO. When it is written: ./lab check %s\n", number.c_str());
+    std::printf("There is no further hint for this TODO. After you have written it: ./lab check %s\n", number.c_str());
   }
   return kExitFull;
 }

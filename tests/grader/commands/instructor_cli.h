@@ -9,7 +9,7 @@
 
 namespace grader {
 
-// Adds them to `app`. When the user chose one of them, parsing sets `chosen` to what it does. `jobs` is theirs to use.
+// Adds the commands to `app`. If the user chose one of them, parsing sets `chosen` to its action. `jobs` is shared.
 void add_instructor_commands(CLI::App& app, const Workspace& workspace, std::function<int()>& chosen, unsigned& jobs);
 
 bool is_seed(const std::string& text);

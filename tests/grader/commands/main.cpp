@@ -25,10 +25,10 @@ std::string platform_names(const Workspace& workspace) {
 }
 
 int run_tool(std::vector<std::string> words) {
-  // What stands behind the first `--` is for the program that is run.
-  std::vector<std::string> behind;
+  // Arguments after the first `--` are for the program that is run.
+  std::vector<std::string> program_arguments;
   if (const auto dashes = std::find(words.begin(), words.end(), "--"); dashes != words.end()) {
-    behind.assign(dashes + 1, words.end());
+    program_arguments.assign(dashes + 1, words.end());
     words.erase(dashes, words.end());
   }
   const Workspace workspace = Workspace::from_environment();
@@ -37,78 +37,130 @@ int run_tool(std::vector<std::string> words) {
   CLI::App app{"The IOCP lab: build, run and grade the labs."};
   app.name("lab");
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 full points or all passed, 1 not, 2 bad usage, 4 the build failed, 5 a fault of the course,\n"
-             "130 interrupted. NO_COLOR turns colours off. LAB_BUILD_DIR is where builds go; it is build/ by default.");
+  app.footer(
+      "Exit codes: 0 full points or all passed, 1 not, 2 bad usage, 4 the build failed, 5 an error of the course,\n"
+      "130 interrupted. NO_COLOR turns colours off. LAB_BUILD_DIR is the build folder (default: build/).");
   unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
   std::string lab, platform;
 
   CheckOptions check_options;
-  CLI::App* check_command = app.add_subcommand("check", "build and run the graded tests of a lab; show the points");
+  CLI::App* check_command = app.add_subcommand("check", "build and run the graded tests of a lab, and show the points");
   check_command->add_option("lab", check_options.lab,
-                            labs + ", or all. Without it: lab by lab, up to the first one that lacks points");
-  check_command->add_flag("--solutions", check_options.solutions, "grade the reference solutions, not your files");
-  check_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
-  check_command->add_flag("--sanitizers", check_options.sanitizers, "natively, under ASan and under TSan: a point needs all three");
-  check_command->add_option("--test", check_options.test, "only this test: Lab04.EveryEndOfAReceiveDisconnectsOnce, or the part behind the dot");
-  check_command->add_option("--seed", check_options.seed, "what the tests draw their order and sizes from; a failure prints its own")
-      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615, or what a failure printed: 0/12.1-30.2"; });
-  check_command->add_flag("--own", check_options.own, "also over your own earlier labs, whatever the points; without it that runs with full points");
-  check_command->add_option("--jobs", jobs, "compilers at once, and twice as many tests natively on Linux: tests mostly wait")->check(CLI::Range(1, 256));
+                            labs + ", or all. Without it: lab by lab, up to the first one without full points");
+  check_command->add_flag("--solutions", check_options.solutions,
+                          "grade the reference solutions instead of your files");
+  check_command->add_option("--platform", platform, "test on one of: " + platform_names(workspace));
+  check_command->add_flag("--sanitizers", check_options.sanitizers,
+                          "test natively, under ASan and under TSan: a point needs all three");
+  check_command->add_option("--test", check_options.test,
+                            "run only this test: Lab04.EveryEndOfAReceiveDisconnectsOnce, or the part after the dot");
+  check_command
+      ->add_option("--seed", check_options.seed,
+                   "choose the tests' random order and sizes by this seed; a failure prints its own")
+      ->check([](const std::string& text) {
+        return is_seed(text) ? ""
+                             : "a seed is a number from 0 to 18446744073709551615, or the order that a failure "
+                               "printed: 0/12.1-30.2";
+      });
+  check_command->add_flag("--own", check_options.own,
+                          "run the tests over your own earlier labs, too, even without full points");
+  check_command
+      ->add_option(
+          "--jobs", jobs,
+          "run this many compilers at once, and twice as many tests natively on Linux, because tests mostly wait")
+      ->check(CLI::Range(1, 256));
 
   HandoutOptions handout_options;
-  CLI::App* handout_command = app.add_subcommand("handout", "makes a copy of the course for students: no solutions, no wrong programs, no hidden tests");
-  handout_command->add_option("out", handout_options.out, "the folder for it, new or empty")->required();
-  handout_command->add_flag("--zip", handout_options.zip, "pack it as OUT.zip, too");
-  handout_command->footer("A test is hidden by \"hidden\": true in tests/points.json. The copy has its points, not its name or source.\n"
-                          "There `lab check N` runs over the student's own labs 1 to N-1: the reference is not in it.");
+  CLI::App* handout_command = app.add_subcommand(
+      "handout", "create a copy of the course for students, without solutions, wrong programs and hidden tests");
+  handout_command->add_option("out", handout_options.out, "the folder to create; it may exist if it is empty")
+      ->required();
+  handout_command->add_flag("--zip", handout_options.zip, "also pack it as OUT.zip");
+  handout_command->footer(
+      "A test is hidden by \"hidden\": true in tests/points.json. The copy contains its points, but not its name or "
+      "source.\n"
+      "There `lab check N` runs over the student's own labs 1 to N-1, because it has no reference.");
 
   bool solution = false;
-  CLI::App* run_command = app.add_subcommand("run", "build a lab's program and run it; options for it go behind --");
+  CLI::App* run_command = app.add_subcommand("run", "build a lab's program and run it with the options after --");
   run_command->add_option("lab", lab, labs)->required();
-  run_command->add_flag("--solution", solution, "the reference solution, not your files");
-  run_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
+  run_command->add_flag("--solution", solution, "run the reference solution instead of your files");
+  run_command->add_option("--platform", platform, "run on one of: " + platform_names(workspace));
   run_command->footer("Example: lab run 4 --solution -- --port 0 --threads 2\nThe exit code is the program's.");
 
   TraceOptions trace_options;
   CLI::App* trace_command = app.add_subcommand("trace", "run one test of a lab and show what its threads, clients and operations did");
   trace_command->add_option("lab", trace_options.lab, labs)->required();
-  trace_command->add_option("--test", trace_options.test, "this test; without it one that shows the lab at work");
-  trace_command->add_option("--seed", trace_options.seed, "what the test draws its order and sizes from")
-      ->check([](const std::string& text) { return is_seed(text) ? "" : "a seed is a number from 0 to 18446744073709551615, or what a failure printed: 0/12.1-30.2"; });
-  trace_command->add_flag("--solution", trace_options.solution, "the reference solution, not your file");
-  trace_command->add_option("--platform", platform, "one of: " + platform_names(workspace));
-  trace_command->add_option("--out", trace_options.out, "the file; it is build/trace/LAB.json by default");
-  trace_command->add_option("--jobs", jobs, "compilers at once")->check(CLI::Range(1, 256));
-  trace_command->footer("Example: lab trace 4 --test EveryEndOfAReceiveDisconnectsOnce\n"
-                        "The exit code is that of lab check for this test. The file opens in ui.perfetto.dev or chrome://tracing.");
+  trace_command->add_option("--test", trace_options.test,
+                            "run this test; by default one that shows the lab in operation");
+  trace_command->add_option("--seed", trace_options.seed, "choose the test's random order and sizes by this seed")
+      ->check([](const std::string& text) {
+        return is_seed(text) ? ""
+                             : "a seed is a number from 0 to 18446744073709551615, or the order that a failure "
+                               "printed: 0/12.1-30.2";
+      });
+  trace_command->add_flag("--solution", trace_options.solution, "run the reference solution instead of your file");
+  trace_command->add_option("--platform", platform, "run on one of: " + platform_names(workspace));
+  trace_command->add_option("--out", trace_options.out,
+                            "write the timeline to this file (default: build/trace/LAB.json)");
+  trace_command->add_option("--jobs", jobs, "run this many compilers at once")->check(CLI::Range(1, 256));
+  trace_command->footer(
+      "Example: lab trace 4 --test EveryEndOfAReceiveDisconnectsOnce\n"
+      "The exit code is that of lab check for this test. Open the file in ui.perfetto.dev or chrome://tracing.");
 
   SuiteOptions suite_options;
   CLI::App* test_command = app.add_subcommand("test", "test the whole project, in about ten minutes");
-  CLI::Option* const stage_option = test_command->add_option("--platform,--stage", suite_options.stage, "only this one: " + suite_stages(workspace));
-  CLI::Option* const quick_flag = test_command->add_flag("--quick", suite_options.quick, "only what runs natively, without sanitizers")->excludes(stage_option);
-  CLI::Option* const all_flag = test_command->add_flag("--all", suite_options.all, "everything: also each program of tests/mutants that tests/mutants/RECORD.txt does not cover,\na tenth of the others, the warnings of clang++, hostile submissions and a handout")->excludes(stage_option, quick_flag);
+  CLI::Option* const stage_option = test_command->add_option("--platform,--stage", suite_options.stage,
+                                                             "run only this stage: " + suite_stages(workspace));
+  CLI::Option* const quick_flag =
+      test_command->add_flag("--quick", suite_options.quick, "run only native stages without sanitizers")
+          ->excludes(stage_option);
+  CLI::Option* const all_flag =
+      test_command
+          ->add_flag("--all", suite_options.all,
+                     "run everything, including each program of tests/mutants that tests/mutants/RECORD.txt does not "
+                     "cover,\na tenth of the others, the warnings of clang++, hostile submissions and a handout")
+          ->excludes(stage_option, quick_flag);
   SoakOptions soak_options;
-  CLI::Option* const mutants_flag = test_command->add_flag("--mutants", suite_options.mutants, "only the programs of tests/mutants, as with --all, and each named test as often as --runs says")
-                                        ->excludes(stage_option, quick_flag, all_flag);
-  CLI::Option* const soak_option = test_command->add_option("--soak", soak_options.rounds, "the solutions' tests this often, on busy cores; shows the rate of failures")
-                                       ->check(CLI::Range(1, 1000000))->excludes(mutants_flag, quick_flag, all_flag);
-  test_command->add_option("--runs", suite_options.runs, "of each test that must fail on a wrong program")
-      ->check(CLI::Range(1, 1000))->needs(mutants_flag)->capture_default_str();
-  test_command->add_option("--seed", suite_options.seed, "chooses the programs of tests/mutants that are run; each run prints its own");
-  test_command->add_flag("--fresh", suite_options.fresh, "run all programs of tests/mutants, whatever the record says; with --all or --mutants");
+  CLI::Option* const mutants_flag =
+      test_command
+          ->add_flag(
+              "--mutants", suite_options.mutants,
+              "test only the programs of tests/mutants, as with --all, and run each named test as often as --runs says")
+          ->excludes(stage_option, quick_flag, all_flag);
+  CLI::Option* const soak_option =
+      test_command
+          ->add_option("--soak", soak_options.rounds,
+                       "run the solutions' tests this often, on busy cores, and show the rate of failures")
+          ->check(CLI::Range(1, 1000000))
+          ->excludes(mutants_flag, quick_flag, all_flag);
+  test_command->add_option("--runs", suite_options.runs, "run each test that must fail on a wrong program this often")
+      ->check(CLI::Range(1, 1000))
+      ->needs(mutants_flag)
+      ->capture_default_str();
+  test_command->add_option("--seed", suite_options.seed,
+                           "choose the programs of tests/mutants by this seed; each run prints its own");
+  test_command->add_flag("--fresh", suite_options.fresh,
+                         "run all programs of tests/mutants, even recorded ones; with --all or --mutants");
   bool evidence = false;
-  test_command->add_flag("--evidence", evidence, "which checks does every passing run reach? Writes tests/evidence.json")
+  test_command
+      ->add_flag("--evidence", evidence,
+                 "find the checks that every passing run reaches, and write tests/evidence.json")
       ->excludes(quick_flag, all_flag, mutants_flag, soak_option);
-  test_command->add_option("--lab", suite_options.lab, "only this lab, with --mutants, --soak or --evidence");
-  test_command->add_option("--jobs", jobs, "tests and compilers at once")->check(CLI::Range(1, 256));
+  test_command->add_option("--lab", suite_options.lab, "use only this lab; with --mutants, --soak or --evidence");
+  test_command->add_option("--jobs", jobs, "run this many tests and compilers at once")->check(CLI::Range(1, 256));
 
-  CLI::App* bots_command = app.add_subcommand("bots", "build and run players for labs 5 and 6; options go to them, also --help");
+  CLI::App* bots_command = app.add_subcommand(
+      "bots", "build and run simulated players for labs 5 and 6; all options, even --help, are for them");
   bots_command->set_help_flag();
   bots_command->prefix_command();
   bots_command->footer("Example: lab bots --port 4000 --bots 200");
 
-  CLI::App* bench_command = app.add_subcommand("bench", "the measurements; with a lab's number: your server against the reference. See also: bench --help, bench N --help");
-  bench_command->add_option("--platform", platform, "wine measures the Windows programs on Wine; stands first");
+  CLI::App* bench_command = app.add_subcommand("bench",
+                                               "measure the labs; with a lab's number: your server against the "
+                                               "reference. See also: bench --help, bench N --help");
+  bench_command->add_option("--platform", platform,
+                            "wine measures the Windows programs on Wine; must be the first option");
   bench_command->set_help_flag();
   bench_command->prefix_command();
 
@@ -124,13 +176,14 @@ int run_tool(std::vector<std::string> words) {
   const bool known = words[0].starts_with("-") ||
                      std::any_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return one->get_name() == words[0]; });
   if (!known) throw UsageError("there is no command '" + words[0] + "'; see lab --help");
-  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  std::reverse(words.begin(), words.end());  // CLI11 expects this order
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitFull : kExitBadUsage;
   }
-  if (!behind.empty() && (*check_command || *test_command || *handout_command || *trace_command || other_command)) throw UsageError("options behind -- are for run, bots and bench");
+  if (!program_arguments.empty() && (*check_command || *test_command || *handout_command || *trace_command || other_command))
+    throw UsageError("options after -- are for run, bots and bench");
 
   catch_interrupts();
   check_options.jobs = suite_options.jobs = jobs;
@@ -152,7 +205,8 @@ int run_tool(std::vector<std::string> words) {
       soak_options.jobs = jobs;
       return soak(workspace, soak_options);
     }
-    if (suite_options.fresh && !suite_options.mutants && !suite_options.all) throw UsageError("--fresh goes with --all or --mutants");
+    if (suite_options.fresh && !suite_options.mutants && !suite_options.all)
+      throw UsageError("--fresh needs --all or --mutants");
     if (suite_options.mutants) {
       if (!suite_options.lab.empty()) workspace.lab(suite_options.lab);
       suite_options.stage = "mutants";
@@ -161,12 +215,12 @@ int run_tool(std::vector<std::string> words) {
   }
   if (*bots_command || *bench_command) {
     std::vector<std::string> arguments = (*bots_command ? bots_command : bench_command)->remaining();
-    arguments.insert(arguments.end(), behind.begin(), behind.end());
+    arguments.insert(arguments.end(), program_arguments.begin(), program_arguments.end());
     if (*bots_command) return run_target(workspace, platform, "bots", arguments, jobs);
     return measure(workspace, platform, arguments, jobs);
   }
   if (solution) workspace.need_solutions("run --solution");
-  return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), behind, jobs);
+  return run_target(workspace, platform, workspace.lab(lab).name + (solution ? "_solution" : ""), program_arguments, jobs);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kNotProved = "**not proved**";
 
-std::string behind_dot(const std::string& test) { return test.substr(test.find('.') + 1); }
+std::string after_dot(const std::string& test) { return test.substr(test.find('.') + 1); }
 
 std::string killed(const Proof* proof) {
   if (proof == nullptr) return kNotProved;
@@ -29,7 +29,7 @@ void wrong_programs(std::ostream& text, const MatrixLab& lab, const ProofRecord&
   for (const WrongProgram& program : lab.mutants.wrong) {
     const Proof* const proof = record.find(lab.name + "/" + program.name);
     std::string tests;
-    for (const std::string& test : program.tests) tests += (tests.empty() ? "" : ", ") + behind_dot(test);
+    for (const std::string& test : program.tests) tests += (tests.empty() ? "" : ", ") + after_dot(test);
     text << "| " << program.name << " | " << program.bug << " | " << name_of(program.verdict) << " | " << program.platform
          << " | " << program.rule << " | " << tests << " | "
          << (proof == nullptr || proof->others.empty() ? "?" : proof->others) << " | " << killed(proof) << " |\n";
@@ -57,7 +57,8 @@ void tests(std::ostream& text, const MatrixLab& lab) {
     for (const std::string& test : program.tests) ++catches[test];
   }
   text << "\n| test | wrong programs that it must catch |\n|---|---|\n";
-  for (const GradedTest& test : lab.graded) text << "| " << behind_dot(test.name) << " | " << catches[test.name] << " |\n";
+  for (const GradedTest& test : lab.graded)
+    text << "| " << after_dot(test.name) << " | " << catches[test.name] << " |\n";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// tests/mutants/MATRIX.md: the manifests and the record of what was proved, as a table for people.
+// tests/mutants/MATRIX.md: the manifests and the record of proofs, as a table for reading.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct MatrixLab {
   Mutants mutants;
 };
 
-// The whole file. `platforms` are those on which right programs are run.
+// Returns the complete file. `platforms` are those on which right programs are run.
 std::string matrix_of(const std::vector<MatrixLab>& labs, const std::vector<std::string>& platforms, const ProofRecord& record);
 
 }  // namespace grader

@@ -67,12 +67,13 @@ std::string check_mutants(const Mutants& mutants, const fs::path& folder, const 
   std::set<std::string> listed;
   const auto list = [&](const std::string& name) {
     if (!listed.insert(name).second) complain(name + ": two entries in mutants.json");
-    if (!fs::exists(folder / (name + ".cpp"))) complain(name + ": in mutants.json, but there is no file " + name + ".cpp");
+    if (!fs::exists(folder / (name + ".cpp")))
+      complain(name + ": is in mutants.json, but there is no file " + name + ".cpp");
   };
   for (const WrongProgram& program : mutants.wrong) {
     list(program.name);
     if (!is_platform(program.platform)) complain(program.name + ": the platform must be linux, asan or tsan");
-    if (program.tests.empty()) complain(program.name + ": no test is named");
+    if (program.tests.empty()) complain(program.name + ": names no test");
     for (const std::string& test : program.tests) {
       if (std::none_of(graded.begin(), graded.end(), [&](const GradedTest& one) { return one.name == test; })) {
         complain(program.name + ": there is no graded test " + test);
@@ -86,7 +87,7 @@ std::string check_mutants(const Mutants& mutants, const fs::path& folder, const 
   }
   std::sort(files.begin(), files.end());
   for (const std::string& name : files) {
-    if (listed.count(name) == 0) complain(name + ".cpp: it has no entry in mutants.json");
+    if (listed.count(name) == 0) complain(name + ".cpp: has no entry in mutants.json");
   }
   return text;
 }

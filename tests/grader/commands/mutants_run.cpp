@@ -1,4 +1,5 @@
-// `lab test --mutants` and the stage `mutants`: chooses programs of tests/mutants, builds and runs them, and keeps a record.
+// `lab test --mutants` and the stage `mutants`: chooses programs of tests/mutants, builds and runs them, and writes a
+// record.
 #include <algorithm>
 #include <cstdio>
 #include <deque>
@@ -23,10 +24,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kOtherLimit = 10;    // seconds for a test that is not named
-constexpr int kOtherHangs = 2;        // so many of them end the others of this program
-constexpr unsigned kWrongPerJob = 4;  // most runs of a wrong program wait for what does not happen
-constexpr unsigned kRightPerJob = 2;  // its tests run one after the other, and half of them wait
-constexpr std::size_t kSampleWrong = 4, kSampleRight = 1;  // of each lab
+constexpr int kOtherHangs = 2;        // after this many, the other tests of the program are skipped
+constexpr unsigned kWrongPerJob = 4;  // most runs of a wrong program wait for an event that does not occur
+constexpr unsigned kRightPerJob = 2;  // its tests run one after another, and wait half of the time
+constexpr std::size_t kSampleWrong = 4, kSampleRight = 1;  // per lab
 
 TestResult fresh(const GradedTest& test) {
   TestResult result;
@@ -38,12 +39,12 @@ TestResult fresh(const GradedTest& test) {
 // One program of tests/mutants and its runs.
 struct ProgramRuns {
   const MatrixLab* lab = nullptr;
-  const WrongProgram* wrong = nullptr;  // one of the two
+  const WrongProgram* wrong = nullptr;  // one of these two is set
   const RightProgram* right = nullptr;
-  std::string inputs;                   // empty: not asked for
-  const Proof* recorded = nullptr;      // when it covers these inputs
+  std::string inputs;               // empty: not needed
+  const Proof* recorded = nullptr;  // set if it covers these inputs
   bool chosen = false;
-  std::string not_built;                         // why it could not be built
+  std::string not_built;                         // reason why it could not be built
   std::vector<std::vector<TestResult>> rounds;   // wrong: the named tests, once for each round; right: all, once for each platform
   std::vector<TestResult> others;                // wrong: the tests that are not named, natively
   std::atomic<int> hangs_left{kOtherHangs};
@@ -80,7 +81,7 @@ class MutantRunner {
   fs::path folder() const { return workspace_.root / "tests/mutants"; }
   bool keeps_record() const { return options_.which != Which::sample; }
 
-  // ---- what there is ------------------------------------------------------------------------------------------------
+  // ---- reading the programs -----------------------------------------------------------------------------------------
 
   void read_manifests() {
     for (const Lab& lab : workspace_.labs) {
@@ -97,7 +98,7 @@ class MutantRunner {
     }
   }
 
-  // A program without a file has a complaint already.
+  // Skips programs without a file, which are reported already.
   void add_programs(const MatrixLab& lab) {
     const auto add = [&](const WrongProgram* wrong, const RightProgram* right) {
       programs_.emplace_back();
@@ -128,7 +129,7 @@ class MutantRunner {
     }
   }
 
-  // ---- what is run --------------------------------------------------------------------------------------------------
+  // ---- choosing and running -----------------------------------------------------------------------------------------
 
   void choose() {
     if (options_.which == Which::sample) {
@@ -171,7 +172,7 @@ class MutantRunner {
                    std::to_string(recorded.size()) + " recorded ones again, chosen by --seed " + std::to_string(options_.seed);
   }
 
-  // The places of all results.
+  // Allocates the results.
   void prepare(ProgramRuns& program) const {
     std::vector<TestResult> named, others;
     for (const GradedTest& test : program.lab->graded) {
@@ -217,7 +218,7 @@ class MutantRunner {
       }
       const std::vector<BuildResult> built = build_each(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
       for (std::size_t i = 0; i < built.size(); ++i) {
-        if (!built[i].ok) owners[i]->not_built = built[i].error + "All of it: " + workspace_.shown(built[i].log);
+        if (!built[i].ok) owners[i]->not_built = built[i].error + "Complete log: " + workspace_.shown(built[i].log);
       }
       if (interrupted()) break;
     }
@@ -245,7 +246,7 @@ class MutantRunner {
           (right ? right_runs : wrong_runs).push_back({test_program, test.seconds, &result, 0, nullptr, &test.places});
         }
       }
-      if (program.others.empty()) continue;  // they decide nothing: they are run only to be counted
+      if (program.others.empty()) continue;  // they decide nothing; they only run to be counted
       const TestProgram* const native = tested(platforms_.front(), program);
       for (TestResult& result : program.others) wrong_runs.push_back({native, kOtherLimit, &result, 0, &program.hangs_left, &graded(result).places});
     }
@@ -257,7 +258,7 @@ class MutantRunner {
     stage_.test_seconds += since(start);
   }
 
-  // ---- what it means ------------------------------------------------------------------------------------------------
+  // ---- judging ------------------------------------------------------------------------------------------------------
 
   void judge(ProgramRuns& program) {
     for (const auto& round : program.rounds) {
@@ -289,12 +290,13 @@ class MutantRunner {
     return !program.not_built.empty() && interrupted();
   }
 
-  // What was proved, or nothing.
+  // Returns the proof, or nullopt.
   std::optional<Proof> judge_kill(const ProgramRuns& program) {
     const Kill kill = judge_wrong(*program.wrong, program.rounds);
     if (kill.how == Kill::How::not_run) return std::nullopt;
     if (kill.how != Kill::How::killed) {
-      fail(program, (kill.how == Kill::How::survives ? "survives: " : "fails for another reason: ") + kill.why, kill.shown);
+      fail(program, (kill.how == Kill::How::survives ? "survives: " : "fails for the wrong reason: ") + kill.why,
+           kill.shown);
       return std::nullopt;
     }
     Proof proof;
@@ -366,9 +368,9 @@ class MutantRunner {
   std::mt19937_64 random_;
   ProofRecord record_;
   std::vector<Platform> platforms_;  // native, asan, tsan
-  std::deque<MatrixLab> labs_;       // programs point at them
+  std::deque<MatrixLab> labs_;       // programs point to them
   std::deque<ProgramRuns> programs_;
-  std::deque<TestProgram> tested_;   // runs point at them
+  std::deque<TestProgram> tested_;  // runs point to them
   std::vector<std::pair<std::string, Proof>> proved_;
 };
 

@@ -14,14 +14,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The tool's part in a verdict.
+// The files of the tool that affect a verdict.
 constexpr const char* kJudges[] = {"commands/mutants.cpp", "core/child_posix.cpp", "run/runner.cpp", "run/verdict.cpp"};
 
 std::string ninja(const fs::path& folder, const std::vector<std::string>& words) {
   Command command;
   command.args = {"ninja", "-C", folder.string()};
   command.args.insert(command.args.end(), words.begin(), words.end());
-  std::string output;  // all of it: Ended::output leaves out the middle
+  std::string output;  // complete; Ended::output leaves out the middle
   command.on_output = [&](std::string_view piece) { output += piece; };
   if (!run(command).ok() && !interrupted()) throw GraderError("ninja " + words.back() + " fails:\n" + output.substr(0, 1000));
   return output;
@@ -38,14 +38,15 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
 }
 
-// The object of a compile command: the word behind -o. Empty for other commands.
+// Returns the object of a compile command, the word after -o, or an empty string for other commands.
 std::string object_of(const std::string& command) {
   const std::size_t at = command.find(" -o ");
   if (at == std::string::npos || command.find(" -c ") == std::string::npos) return "";
   return command.substr(at + 4, command.find(' ', at + 4) - at - 4);
 }
 
-// What each object of a build folder was compiled from: the text of `ninja -t deps`, objects at the margin, files below.
+// Returns the sources of each object of a build folder. Parses the output of `ninja -t deps`: objects unindented, files
+// below.
 std::map<std::string, std::vector<std::string>> read_dependencies(const std::string& text) {
   std::map<std::string, std::vector<std::string>> all;
   std::vector<std::string>* files = nullptr;
@@ -60,19 +61,19 @@ std::map<std::string, std::vector<std::string>> read_dependencies(const std::str
   return all;
 }
 
-// A build folder, read once for all labs.
+// A build folder, read only once for all labs.
 struct Folder {
   fs::path path;
   std::string compiler, version;
   std::map<std::string, std::vector<std::string>> dependencies;
 };
 
-// Every file of the project once: its path and the digest of its text.
+// The path and the digest of each file of the project, without duplicates.
 class ProjectFiles {
  public:
   ProjectFiles(const fs::path& root, const fs::path& build) : root_(root), build_(build) {}
 
-  // Nothing for files of the system and generated ones.
+  // Ignores files of the system and generated ones.
   void add(const fs::path& file) {
     const fs::path path = file.lexically_normal();
     const std::string name = path.lexically_relative(root_).generic_string();
@@ -101,7 +102,7 @@ std::string digest_of(const Workspace& workspace, const Folder& folder, const La
     if (object.empty() || line.find(lab.solution_file()) != std::string::npos) continue;
     commands.insert(portable_command(line, folder.compiler, workspace.root, workspace.build));
     const auto found = folder.dependencies.find(object);
-    if (found == folder.dependencies.end()) continue;  // the headers of mutants: they are added below
+    if (found == folder.dependencies.end()) continue;  // the headers of mutants are added below
     for (const std::string& file : found->second) files.add(folder.path / file);
   }
   for (const Lab& seen : workspace.labs) {  // a program may include what the solution does not
@@ -128,7 +129,7 @@ std::string portable_command(const std::string& command, const std::string& comp
                              const fs::path& build) {
   const std::size_t at = command.find(compiler);
   std::string text = at == std::string::npos ? command : command.substr(at);
-  replace_all(text, build.string(), "BUILD");  // first: it may be below the root
+  replace_all(text, build.string(), "BUILD");  // first, because it may be below the root
   replace_all(text, root.string(), "ROOT");
   return text;
 }
@@ -142,7 +143,7 @@ ProofInputs::ProofInputs(const Workspace& workspace, const std::vector<Lab>& lab
     const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
     if (built.interrupted) return;
     if (!built.ok) {
-      throw GraderError("the solutions do not build:\n" + built.error + "All of it: " + workspace.shown(built.log));
+      throw GraderError("the solutions do not build:\n" + built.error + "Complete log: " + workspace.shown(built.log));
     }
     progress.phase("reading what decides the verdicts on " + platform.name);
     Folder folder;

@@ -1,5 +1,5 @@
-// What decides the verdict on a program of tests/mutants, as digests: a record of a proof (proof_record.h) holds as long as
-// they stay the same.
+// Computes digests of everything that decides the verdict on a program of tests/mutants. A recorded proof
+// (proof_record.h) is valid as long as they are unchanged.
 #pragma once
 
 #include <filesystem>
@@ -14,17 +14,18 @@
 
 namespace grader {
 
-// Ninja's knowledge of one build folder: the commands, and what each object was compiled from.
+// Information from Ninja about the build folders: the commands, and the sources of each object.
 class ProofInputs {
  public:
-  // Builds the tests of the labs' solutions on these platforms: Ninja knows what an object includes once it is compiled.
-  // Throws GraderError if they do not build.
+  // Builds the tests of the labs' solutions on these platforms, because Ninja knows the includes of an object only
+  // after it is compiled. Throws GraderError if they do not build.
   ProofInputs(const Workspace& workspace, const std::vector<Lab>& labs, const std::vector<Platform>& platforms, unsigned jobs,
               Progress& progress);
 
-  // The digest of everything that the verdict on the program depends on: its text, its entry in the manifest, the tests
-  // with their points and limits, the given code, the harness, the platform layer and the earlier labs' solutions as they
-  // are compiled there (commands and files of the project), the compilers, and the part of the tool that gives verdicts.
+  // Returns the digest of everything that the verdict on the program depends on: its text, its entry in the manifest,
+  // the tests with their points and limits, the given code, the harness, the platform layer and the earlier labs'
+  // solutions as they are compiled there (commands and files of the project), the compilers, and the part of the tool
+  // that gives verdicts.
   std::string of(const WrongProgram& program, const Lab& lab, const std::vector<GradedTest>& graded) const;
   std::string of(const RightProgram& program, const Lab& lab, const std::vector<GradedTest>& graded) const;
 
@@ -35,8 +36,8 @@ class ProofInputs {
   std::map<std::pair<std::string, int>, std::string> digests_;  // by the platform's name and the lab's number
 };
 
-// A command as it is on every machine: without a launcher such as ccache, and without the paths of the checkout and the
-// build folder. `compiler` is the word that names the compiler.
+// Returns the machine-independent form of a command: without a launcher such as ccache, and without the paths of the
+// checkout and the build folder. `compiler` is the word that names the compiler.
 std::string portable_command(const std::string& command, const std::string& compiler, const std::filesystem::path& root,
                              const std::filesystem::path& build);
 

@@ -14,7 +14,7 @@ namespace grader {
 namespace {
 
 constexpr std::size_t kDigits = 16;  // of a digest
-constexpr std::size_t kProvedAgain = 10;  // one in so many
+constexpr std::size_t kProvedAgain = 10;  // one of this many
 
 std::string result_of(const Proof& proof) {
   std::string text;
@@ -34,7 +34,7 @@ bool is_digest(const std::string& text) {
   return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// "linux 100, asan 100" or "killed 20/20, others 2". Nothing when it is neither.
+// Parses "linux 100, asan 100" or "killed 20/20, others 2". Returns nullopt for any other text.
 std::optional<Proof> parse_result(const std::string& text) {
   Proof proof;
   if (text.starts_with("killed ")) {
@@ -102,7 +102,7 @@ std::string ProofRecord::text() const {
   for (const auto& entry : proofs_) widest = std::max(widest, entry.first.size());
   std::string text =
       "# What is proved of the programs in tests/mutants. Written by `./lab test --mutants` and `./lab test --all`;\n"
-      "# tests/grader/proof_record.h says what the columns are. Do not edit: a changed line fails the next run.\n";
+      "# tests/grader/commands/proof_record.h describes the columns. Do not edit: a changed line fails the next run.\n";
   for (const auto& [program, proof] : proofs_) {
     text += program + std::string(widest - program.size() + 2, ' ') + proof.inputs + "  " + seal_of(program, proof) +
             "  " + result_of(proof) + "\n";

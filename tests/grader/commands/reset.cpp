@@ -1,4 +1,4 @@
-// `lab reset`: the starter again.
+// `lab reset`: restores the starter.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -23,7 +23,8 @@ fs::path free_backup(const fs::path& file) {
 }
 
 bool agreed(const Lab& lab) {
-  std::printf("%s becomes the starter again; what you wrote is kept beside it. Go on? [y/N] ", lab.student_file().c_str());
+  std::printf("%s becomes the starter again; your file is kept next to it. Continue? [y/N] ",
+              lab.student_file().c_str());
   std::fflush(stdout);
   std::string answer;
   return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
@@ -36,16 +37,17 @@ int reset(const Workspace& workspace, const std::string& number, bool yes) {
   const fs::path file = workspace.root / lab.student_file();
   const std::string starter = starter_of(workspace, lab);
   if (starter.empty()) {
-    throw GraderError("there is no starter of " + lab.student_file() +
-                      ": git does not have it, and no copy was kept. Take it from where you got the course");
+    throw GraderError(
+        "there is no starter for " + lab.student_file() +
+        ": git does not have it, and no copy was kept. Get it from the source of your copy of the course");
   }
   const bool exists = fs::exists(file);
   if (exists && read_text(file) == starter) {
-    std::printf("%s is the starter already\n", lab.student_file().c_str());
+    std::printf("%s already is the starter\n", lab.student_file().c_str());
     return kExitFull;
   }
   if (exists && !yes) {
-    if (!stdin_is_terminal()) throw UsageError("this takes away what is in " + lab.student_file() + "; if you mean it, add --yes");
+    if (!stdin_is_terminal()) throw UsageError("this replaces " + lab.student_file() + "; to confirm, add --yes");
     if (!agreed(lab)) {
       std::printf("%snothing was changed\n", interrupted() ? "\n" : "");
       return interrupted() ? kExitInterrupted : kExitNotFull;
@@ -55,7 +57,7 @@ int reset(const Workspace& workspace, const std::string& number, bool yes) {
     const fs::path backup = free_backup(file);
     std::error_code error;
     if (!fs::copy_file(file, backup, error)) throw UsageError(workspace.shown(backup) + " cannot be written, so nothing was changed");
-    std::printf("what you wrote is in %s\n", workspace.shown(backup).c_str());
+    std::printf("your file is kept in %s\n", workspace.shown(backup).c_str());
   }
   std::ofstream stream(file, std::ios::binary);
   stream << starter;

@@ -11,13 +11,13 @@ namespace grader {
 
 namespace {
 
-// 0, or the exit code.
+// Returns 0, or the exit code.
 int build_quietly(const Workspace& workspace, const Platform& platform, const std::vector<std::string>& targets, unsigned jobs) {
-  Progress progress;  // gone before the program has the terminal
+  Progress progress;  // destroyed before the program uses the terminal
   const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
   if (built.interrupted) return kExitInterrupted;
   if (built.ok) return 0;
-  std::fprintf(stderr, "%s does not build\n\n%s\nAll of it: %s\n", targets.front().c_str(),
+  std::fprintf(stderr, "%s does not build\n\n%s\nComplete log: %s\n", targets.front().c_str(),
                indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
   return kExitBuildFailed;
 }
@@ -53,7 +53,8 @@ int run_versus(const Workspace& workspace, const std::string& platform_name, con
   const Platform platform = workspace.platforms().front();
   if (platform.name != "linux" || (!platform_name.empty() && platform_name != platform.name)) throw UsageError("bench N measures natively on Linux only");
   for (const Lab& needed : workspace.labs) {
-    if (needed.number <= lab.number && !workspace.has(needed.solution_file())) throw UsageError(needed.solution_file() + " is not here; there is nothing to measure against");
+    if (needed.number <= lab.number && !workspace.has(needed.solution_file()))
+      throw UsageError(needed.solution_file() + " does not exist; there is no reference to measure against");
   }
   const std::string yours = lab.name + (solution ? "_solution_measured" : "_graded_measured"), reference = lab.name + "_solution_measured";
   if (const int code = build_quietly(workspace, platform, {yours, reference, "lab_versus"}, jobs); code != 0) return code;

@@ -1,4 +1,4 @@
-// `lab test --soak`: the solutions' graded tests again and again, beside one busy thread per core.
+// `lab test --soak`: repeats the solutions' graded tests next to one busy thread per core.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -96,7 +96,7 @@ int soak(const Workspace& workspace, const SoakOptions& options) {
   const BuildResult built = build(workspace, build_folder(workspace, platform), targets, options.jobs, progress);
   if (built.interrupted) return kExitInterrupted;
   if (!built.ok) {
-    std::printf("%sAll of it: %s\n", indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
+    std::printf("%sComplete log: %s\n", indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
     return kExitBuildFailed;
   }
 
@@ -144,14 +144,16 @@ int soak(const Workspace& workspace, const SoakOptions& options) {
   std::printf("\n%-24s %8s %9s  %9s  %s\n", ("on " + platform.name).c_str(), "runs", "failures", "rate", "95% upper bound");
   for (const SoakedLab& lab : labs) print_line(lab.name, lab.runs, lab.failed);
   print_line("all", all_runs, all_failed);
-  std::printf("A run is one test in a process of its own. The bound is that of Clopper and Pearson, one-sided: 3 / runs without a failure.\n");
+  std::printf(
+      "A run is one test in its own process. The bound is the one-sided Clopper-Pearson bound: 3 / runs without a "
+      "failure.\n");
   if (!first_failures.empty()) {
     std::printf("\n");
     print_failure(first_failures.front(), workspace);
     for (const TestResult& failure : first_failures) std::printf("%s  %s\n", failure.name.c_str(), name_of(failure.verdict));
-    std::printf("All of it: %s\n", workspace.shown(log_file).c_str());
+    std::printf("Complete log: %s\n", workspace.shown(log_file).c_str());
   }
-  if (interrupted()) std::printf("interrupted: this is what was done so far\n");
+  if (interrupted()) std::printf("interrupted: these are the results so far\n");
   std::fflush(stdout);
   return interrupted() ? kExitInterrupted : all_failed == 0 && all_runs > 0 ? kExitFull : kExitNotFull;
 }

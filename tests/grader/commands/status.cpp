@@ -1,4 +1,4 @@
-// `lab status`: where the student stands. It reads what the last check left behind, so it is quick.
+// `lab status`: shows the student's progress. It reads the results of the last check, so it is fast.
 #include <algorithm>
 #include <cstdio>
 
@@ -15,9 +15,9 @@ struct Standing {
   const Lab* lab = nullptr;
   std::optional<SavedResult> result;
   std::vector<int> open;  // TODOs
-  bool there = true;      // the file
+  bool there = true;      // whether the file exists
   bool started = true;
-  bool solution = false;  // it is there to be compared with
+  bool solution = false;  // whether it exists, for comparison
   bool changed = false;   // since the last check
 
   bool full() const { return result && result->full() && !changed; }
@@ -43,7 +43,7 @@ std::string bar(int earned) {
 }
 
 std::string state_of(const Standing& standing) {
-  if (!standing.there) return red("the file is not there");
+  if (!standing.there) return red("the file does not exist");
   if (!standing.started) return dim("not started");
   std::string text;
   if (!standing.result) {
@@ -76,7 +76,9 @@ std::string next_step(const std::vector<Standing>& all) {
     }
     return "correct " + lab.student_file() + ", then: " + check;
   }
-  return "all labs have full points" + (all.front().solution ? ". See how another wrote them: ./lab diff " + std::to_string(all.front().lab->number) : std::string());
+  return "all labs have full points" + (all.front().solution ? ". Compare them with the solutions: ./lab diff " +
+                                                                   std::to_string(all.front().lab->number)
+                                                             : std::string());
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 
 namespace grader {
 
-// Adds the commands to `app`. When the parser meets one of them, it sets `chosen`, to be called after the parsing.
-// `app`, `workspace`, `chosen` and `jobs` must outlive the parsing and the call.
+// Adds the commands to `app`. If the user chose one of them, parsing sets `chosen` to its action. `app`, `workspace`,
+// `chosen` and `jobs` must outlive the parsing and the call.
 void add_student_commands(CLI::App& app, const Workspace& workspace, std::function<int()>& chosen, unsigned& jobs);
 
 }  // namespace grader

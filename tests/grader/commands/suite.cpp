@@ -1,4 +1,4 @@
-// `lab test`: the whole project, stage by stage.
+// `lab test`: tests the whole project, stage by stage.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -25,11 +25,11 @@ namespace grader {
 namespace {
 
 constexpr double kLimit = 60;        // seconds for a test that is not graded
-constexpr double kLongLimit = 900;   // for one that grades a class, or builds the course anew
-constexpr unsigned kProgramsPerJob = 2;  // at once: their tests wait for half of the time
-constexpr double kQuickly = 10;      // a starter says "not started" within this; the machine may be busy
+constexpr double kLongLimit = 900;   // for tests that grade a class, or build the course again
+constexpr unsigned kProgramsPerJob = 2;  // at once: their tests wait half of the time
+constexpr double kQuickly = 10;          // a starter must print "not started" within this time; the machine may be busy
 
-// What `lab` has taken so far to install packages and to build this tool.
+// Returns the time that `lab` has needed to install packages and to build this tool.
 double seconds_since_lab_started() {
   const char* const started = std::getenv("LAB_STARTED");
   return started == nullptr ? 0 : std::max(0.0, static_cast<double>(std::time(nullptr) - std::atoll(started)));
@@ -40,12 +40,12 @@ class Suite {
   Suite(const Workspace& workspace, const SuiteOptions& options)
       : workspace_(workspace), options_(options), native_(workspace.platforms().front()), places_(read_evidence(workspace.root / "tests/evidence.json")) {}
 
-  // quick: natively, without sanitizers. all: only with --all, or by name.
+  // quick: native stages without sanitizers. all: only with --all, or by name.
   enum class When { quick, usual, all };
   struct Stage {
     std::string name;
     When when;
-    std::string what;  // of a stage of --all: for the line that says what was left out
+    std::string what;  // only for stages of --all: for the line that lists what was left out
     std::function<void(StageResult&)> run;
   };
 
@@ -123,7 +123,7 @@ class Suite {
     report_.stages.push_back(result);
   }
 
-  // Builds the targets; those that cannot be built are failures. Returns the others.
+  // Builds the targets and reports a failure for each one that cannot be built. Returns the others.
   std::vector<std::string> build_targets(StageResult& stage, const Platform& platform, const std::vector<std::string>& targets) {
     const Clock::time_point start = Clock::now();
     const std::vector<BuildResult> builds = build_each(workspace_, build_folder(workspace_, platform), targets, options_.jobs, progress_);
@@ -133,13 +133,14 @@ class Suite {
       if (builds[i].ok) {
         good.push_back(targets[i]);
       } else {
-        stage.fail(targets[i] + " does not build", builds[i].error + "All of it: " + workspace_.shown(builds[i].log));
+        stage.fail(targets[i] + " does not build",
+                   builds[i].error + "Complete log: " + workspace_.shown(builds[i].log));
       }
     }
     return good;
   }
 
-  // Every test of every program must end with `expected`, within `most_seconds`.
+  // Checks that every test of every program ends with `expected`, within `most_seconds`.
   void test_programs(StageResult& stage, const Platform& platform, const std::vector<std::string>& targets,
                      Verdict expected = Verdict::passed, double most_seconds = 1e9, double limit = kLimit) {
     std::vector<std::unique_ptr<TestProgram>> programs;
@@ -176,7 +177,8 @@ class Suite {
       }
       if (result.reason.starts_with(kEndedEarly)) result.output += "\ntests/evidence.json may be out of date: lab test --evidence writes it\n";
       if (expected != Verdict::passed) {
-        result.reason = std::string("it should be '") + name_of(expected) + "', at once; it took " + in_seconds(result.seconds);
+        result.reason =
+            std::string("expected '") + name_of(expected) + "' without delay; it took " + in_seconds(result.seconds);
       }
       result.name = program->file.stem().string() + " " + result.name;
       stage.failures.push_back(result);
@@ -184,14 +186,14 @@ class Suite {
     stage.test_seconds += since(start);
   }
 
-  // The labs whose tests are there; one that has none is a failure.
+  // Returns the labs that have tests; a lab without tests is a failure.
   std::vector<Lab> labs_with_tests(StageResult& stage) const {
     std::vector<Lab> labs;
     for (const Lab& lab : workspace_.labs) {
       if (workspace_.has(lab.test_file())) {
         labs.push_back(lab);
       } else {
-        stage.fail(lab.name, lab.test_file() + " is not there");
+        stage.fail(lab.name, lab.test_file() + " does not exist");
       }
     }
     return labs;
@@ -200,7 +202,7 @@ class Suite {
   void test_platform(StageResult& stage, const Platform& platform) {
     std::vector<std::string> targets = {"platform_conformance", "support_test"};
     if (platform.name == "wine") wait_for_packages();
-    if (platform.name == native_.name) build_targets(stage, platform, {"all"});  // without a warning, see LAB_WERROR
+    if (platform.name == native_.name) build_targets(stage, platform, {"all"});  // without warnings, see LAB_WERROR
     if (platform.name == "wine") targets.push_back("grader_test");  // the Windows half of the tool
     for (const Lab& lab : labs_with_tests(stage)) targets.push_back(workspace_.test_target(lab, true));
     test_programs(stage, platform, targets);
@@ -218,7 +220,7 @@ class Suite {
     for (const Lab& lab : labs) targets.push_back(workspace_.test_target(lab, true));
     const std::vector<std::string> good = build_targets(stage, native_, targets);
     for (std::size_t i = 0; i < labs.size(); ++i) {
-      if (std::find(good.begin(), good.end(), targets[i]) == good.end()) continue;  // counted as a failure already
+      if (std::find(good.begin(), good.end(), targets[i]) == good.end()) continue;  // already counted as a failure
       try {
         std::string why;
         const auto graded = read_points(workspace_.root / "tests/points.json", labs[i].name);
@@ -236,7 +238,7 @@ class Suite {
     }
   }
 
-  // `lab` installs the Windows compiler and Wine beside the first stages, and holds this lock until it has ended.
+  // `lab` installs the Windows compiler and Wine during the first stages, and holds this lock until it is done.
   void wait_for_packages() {
     progress_.phase("waiting for packages");
     const FileLock installed(workspace_.build / "packages.lock");
@@ -255,7 +257,7 @@ class Suite {
     test_mutants(workspace_, options, stage, progress_, log_);
   }
 
-  // Where warnings are errors (LAB_WERROR), the build was g++'s own opinion.
+  // Compiles with clang++. The build has already turned the warnings of g++ into errors (LAB_WERROR).
   void compile_without_warnings(StageResult& stage) {
     const Clock::time_point start = Clock::now();
     build_targets(stage, native_, {"all"});
@@ -276,7 +278,7 @@ class Suite {
   const Workspace& workspace_;
   const SuiteOptions& options_;
   const Platform native_;
-  std::map<std::string, std::vector<std::string>> places_;  // that a pass must reach, by test
+  std::map<std::string, std::vector<std::string>> places_;  // the places that a pass must reach, by test
   Progress progress_;
   std::ofstream log_;
   SuiteReport report_;

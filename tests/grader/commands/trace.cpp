@@ -1,4 +1,4 @@
-// `lab trace`: one test of a lab with its timeline.
+// `lab trace`: runs one test of a lab and shows its timeline.
 #include <cstdio>
 #include <fstream>
 
@@ -34,7 +34,9 @@ void print_timeline(const Timeline& timeline) {
     std::printf("%s\n", line.find("  !! ") != std::string::npos ? red(line).c_str() : line.c_str());
   }
   for (const std::string& line : errors_of(timeline)) std::printf("%s\n", line.c_str());
-  if (timeline.left_out > 0) std::printf("%zu events of the middle are not in the record: it keeps the first and the last ones\n", timeline.left_out);
+  if (timeline.left_out > 0)
+    std::printf("%zu events in the middle were not recorded: only the first and the last ones are kept\n",
+                timeline.left_out);
 }
 
 }  // namespace
@@ -47,18 +49,19 @@ int trace(const Workspace& workspace, const TraceOptions& options) {
   const std::vector<GradedTest> tests = read_points(points, lab.name);
   const GradedTest test = chosen_test(tests, options.test.empty() ? read_scenario(points, lab.name) : options.test);
   const std::string file = options.solution ? lab.solution_file() : lab.student_file();
-  if (!workspace.has(file)) throw UsageError(file + " is not there");
+  if (!workspace.has(file)) throw UsageError(file + " does not exist");
 
   TestResult result;
   result.name = test.name;
   {
-    Progress progress;  // gone before anything is printed
+    Progress progress;  // destroyed before anything is printed
     const std::string target = workspace.test_target(lab, options.solution);
     const BuildResult built = build(workspace, build_folder(workspace, platform), {target}, options.jobs, progress);
     if (built.interrupted) return kExitInterrupted;
     if (!built.ok) {
       progress.clear();
-      std::fprintf(stderr, "%s does not build\n\n%s\nAll of it: %s\n", file.c_str(), indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
+      std::fprintf(stderr, "%s does not build\n\n%s\nComplete log: %s\n", file.c_str(),
+                   indented(built.error, workspace).c_str(), workspace.shown(built.log).c_str());
       return kExitBuildFailed;
     }
     progress.phase("running " + test.name);
@@ -81,7 +84,8 @@ int trace(const Workspace& workspace, const TraceOptions& options) {
   std::ofstream stream(out, std::ios::binary);
   stream << result.timeline << std::flush;
   if (!stream) throw UsageError(out.string() + " cannot be written");
-  std::printf("timeline: %s  (to see it as a picture, open it in ui.perfetto.dev or chrome://tracing)\n", workspace.shown(out).c_str());
+  std::printf("timeline: %s  (to see it as a chart, open it in ui.perfetto.dev or chrome://tracing)\n",
+              workspace.shown(out).c_str());
   return exit_code_of(result);
 }
 

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The words of a compile command of Ninja's for another compiler: no launcher, no precompiled header, no object.
+// Converts a compile command of Ninja for another compiler: no launcher, no precompiled header, no object.
 std::vector<std::string> checking_command(const std::vector<std::string>& words, const std::string& compiler) {
   std::vector<std::string> checked = {compiler};
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -42,7 +42,7 @@ std::vector<Warned> warnings_of(const Workspace& workspace, const Platform& plat
   const fs::path folder = workspace.build_dir(platform);
   Command list;
   list.args = {"ninja", "-C", folder.string(), "-t", "commands", "all"};
-  std::string lines;  // all of it: Ended::output leaves out the middle
+  std::string lines;  // complete; Ended::output leaves out the middle
   list.on_output = [&](std::string_view piece) { lines += piece; };
   if (!run(list).ok()) return {};
   std::map<std::string, std::vector<std::string>> sources;

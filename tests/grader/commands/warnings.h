@@ -1,4 +1,4 @@
-// The warnings of a compiler that does not build the project.
+// Finds the warnings of a compiler that does not build the project.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@ namespace grader {
 
 struct Warned {
   std::string source;  // relative to the root
-  std::string output;  // what the compiler says
+  std::string output;  // the compiler's messages
 };
 
-// Compiles each source of the project that Ninja compiles on `platform` as `compiler` reads it, without writing an object.
+// Checks each source of the project that Ninja compiles on `platform` with `compiler`, without writing an object.
 // Returns those that have warnings or errors.
 std::vector<Warned> warnings_of(const Workspace& workspace, const Platform& platform, const std::string& compiler, unsigned jobs,
                                 Progress& progress);

@@ -1,4 +1,4 @@
-// `lab watch`: checks whenever the student saves.
+// `lab watch`: checks each time the student saves the file.
 #include "watch.h"
 
 #include <chrono>
@@ -16,7 +16,7 @@ namespace grader {
 
 namespace {
 
-// The test that failed last time runs alone first: it is what the student works on.
+// Checks again. The test that failed last time runs first and alone, because the student is working on it.
 void check_again(const Workspace& workspace, const Lab& lab, unsigned jobs) {
   CheckOptions options;
   options.lab = std::to_string(lab.number);
@@ -44,7 +44,8 @@ int watch(const Workspace& workspace, const std::string& number, unsigned jobs) 
   constexpr auto kPause = std::chrono::milliseconds(200);
   const Lab& lab = workspace.lab(number);
   const std::filesystem::path file = workspace.root / lab.student_file();
-  if (!workspace.has(lab.student_file())) throw UsageError(lab.student_file() + " is not there. Take the starter: lab reset " + number);
+  if (!workspace.has(lab.student_file()))
+    throw UsageError(lab.student_file() + " does not exist. Restore the starter: lab reset " + number);
   FileWatch watched(file);
   check_again(workspace, lab, jobs);
   while (!interrupted()) {
@@ -53,7 +54,7 @@ int watch(const Workspace& workspace, const std::string& number, unsigned jobs) 
     while (!interrupted() && !watched.changed()) std::this_thread::sleep_for(kPause);
     if (!interrupted()) check_again(workspace, lab, jobs);
   }
-  return kExitFull;  // Ctrl+C is how it ends
+  return kExitFull;  // Ctrl+C is the normal end
 }
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// Sees that a file was saved.
+// Detects that a file was saved.
 #pragma once
 
 #include <filesystem>
@@ -10,8 +10,8 @@ class FileWatch {
  public:
   explicit FileWatch(std::filesystem::path file);
 
-  // Is its text another than at the last call? Reads the file only when its time has changed. An editor may take the
-  // file away for a moment while it saves: a file that is not there, or is empty, has not changed.
+  // Returns whether the text has changed since the last call. Reads the file only if its time has changed. An editor
+  // may remove the file for a moment while it saves: a file that is missing or empty counts as unchanged.
   bool changed();
 
  private:

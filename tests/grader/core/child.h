@@ -1,4 +1,4 @@
-// Child processes, bounded in time and output. Implemented twice: child_posix.cpp and child_win32.cpp.
+// Child processes, bounded in time and output. Implemented in child_posix.cpp and child_win32.cpp.
 #pragma once
 
 #include <atomic>
@@ -13,50 +13,55 @@
 
 namespace grader {
 
-// What a command and all that it starts may use together. Windows only: the job holds it; elsewhere see sandbox.h.
+// Limits for a command and all processes that it starts, together. Windows only, by a job object; elsewhere see
+// sandbox.h.
 struct JobLimits {
   std::uint64_t memory = 0;   // bytes; 0: no limit, as below
   unsigned processes = 0;
   double cpu_seconds = 0;
-  bool no_desktop = false;    // no clipboard, no windows of others, no end of the session
+  bool no_desktop = false;  // no access to the clipboard or other windows, and no log-off or shutdown
 };
 
 struct Command {
-  std::vector<std::string> args;                          // args[0] is the program; without a slash it is looked up in PATH
-  std::filesystem::path dir;                              // where it runs; empty: here
-  std::vector<std::pair<std::string, std::string>> env;   // added to ours; GTEST_* variables of ours are left out
+  // Args[0] is the program; without a slash it is searched in PATH
+  std::vector<std::string> args;
+  std::filesystem::path dir;  // working directory; empty: the current one
+  // Added to the tool's environment, which is passed on without its GTEST_* variables
+  std::vector<std::pair<std::string, std::string>> env;
   JobLimits job;
-  double limit = 0;                                       // seconds, then it is killed; 0: none
-  std::function<void(std::string_view)> on_output;        // called with each piece, on the thread that called run()
+  double limit = 0;  // seconds until the process is killed; 0: no limit
+  // Called with each piece of output, on the thread that called run()
+  std::function<void(std::string_view)> on_output;
 };
 
 struct Ended {
   enum class How { exited, signalled, timed_out, interrupted, could_not_start };
   How how = How::could_not_start;
   int code = 0;              // exit code or signal
-  std::string output;        // stdout and stderr, in one; the middle is left out when it is long
-  std::string error;         // why it could not start
+  std::string output;        // stdout and stderr combined; the middle of a long output is left out
+  std::string error;         // why the process could not start
   double seconds = 0;
 
   bool ok() const { return how == How::exited && code == 0; }
 };
 
-// Runs the command to its end, with no input. It gets a process group (Windows: a job) of its own, and whatever it
-// started and left behind is killed with it. Any number of threads may call this at once.
-// Ended::interrupted: the user pressed Ctrl+C.
+// Runs the command to its end, without input. The command gets its own process group (Windows: its own job). Processes
+// that it leaves behind are killed with the group. May be called from several threads at once. The result is
+// Ended::interrupted if the user pressed Ctrl+C.
 Ended run(const Command& command);
 
-// Lets the command have our terminal, our streams and our Ctrl+C. Returns its exit code, if it returns at all.
+// Runs the command on the tool's terminal and streams; Ctrl+C reaches the command. Returns its exit code, if it returns
+// at all.
 int hand_over(const Command& command);
 
-// From here on Ctrl+C sets interrupted(), and nothing else.
+// Makes Ctrl+C set interrupted(), and do nothing else.
 void catch_interrupts();
 bool interrupted();
 
-// "SIGSEGV" for a signal; "0xC0000005" for a Windows status; "exit code 3" else.
+// Returns "SIGSEGV" for a signal, "0xC0000005" for a Windows status, otherwise "exit code 3".
 std::string describe_end(const Ended& ended);
 
-// A new empty folder that only we may use; removed with all it holds.
+// A new empty folder that only the tool's user may enter. The destructor removes it with its contents.
 class PrivateFolder {
  public:
   PrivateFolder();   // throws std::system_error
@@ -69,7 +74,7 @@ class PrivateFolder {
   std::filesystem::path path_;
 };
 
-// Held while a build folder is built: two tools may be at work in one checkout.
+// Held while a build folder is built, because two tools may run in one checkout.
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& file);  // waits; throws std::system_error
@@ -81,7 +86,7 @@ class FileLock {
   std::intptr_t handle_ = -1;
 };
 
-// Keeps the first and the last half of a text that may be endless.
+// Keeps the first and the last half of a text of any length.
 class BoundedText {
  public:
   static constexpr std::size_t kHalf = 512 * 1024;

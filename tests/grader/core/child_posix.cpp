@@ -73,10 +73,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
-// After fork(): only calls that are safe there. Does not return.
+// Starts the program in the child. Uses only calls that are safe after fork(). Does not return.
 [[noreturn]] void become(char** args, char** env, const char* dir, int output, int failure) {
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // should we die first, the child goes too
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // if the tool dies first, the child is killed
   ::signal(SIGPIPE, SIG_DFL);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
@@ -90,7 +90,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   ::_exit(127);
 }
 
-// Reads what is there. Returns false at the end of the stream.
+// Reads what is available. Returns false at the end of the stream.
 bool read_some(int fd, const Command& command, BoundedText& text) {
   char buffer[65536];
   const ssize_t got = ::read(fd, buffer, sizeof buffer);
@@ -106,12 +106,12 @@ bool has_ended(pid_t pid) {
   return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
-// Waits for the child to end; ends it when its time is up. It is not reaped yet, so its group cannot be another's.
+// Waits for the child to end; kills it at its time limit. The child is not reaped yet, so its group ID is not reused.
 Ended::How wait_for(pid_t pid, const Command& command, Fd& output, BoundedText& text, Clock::time_point start) {
   Ended::How how = Ended::How::exited;
-  Clock::time_point last{};  // when patience ends
-  // An interrupted build has ended when nobody holds its output: Ninja outlives the `cmake` that started it, and it is
-  // Ninja that stops the compilers.
+  Clock::time_point last{};  // when the grace period after an interrupt ends
+  // An interrupted build has ended when no process holds its output open: Ninja outlives the `cmake` that started it,
+  // and Ninja stops the compilers.
   while (!has_ended(pid) || (how == Ended::How::interrupted && output.open() && Clock::now() < last)) {
     pollfd wait{output.get(), POLLIN, 0};
     const int ready = ::poll(&wait, output.open() ? 1 : 0, output.open() ? 50 : 2);
@@ -125,7 +125,7 @@ Ended::How wait_for(pid_t pid, const Command& command, Fd& output, BoundedText& 
     } else if (g_interrupted) {
       how = Ended::How::interrupted;
       last = now + std::chrono::seconds(2);
-      ::kill(-pid, SIGTERM);  // a build puts away what is half done
+      ::kill(-pid, SIGTERM);  // lets a build remove half-written files
     }
   }
   return how;
@@ -154,11 +154,12 @@ Ended run(const Command& command) {
     ended.error = std::string("fork: ") + std::strerror(errno);
     return ended;
   }
-  ::setpgid(pid, pid);  // here too: whoever is first
+  ::setpgid(pid, pid);  // in parent and child, because either may run first
   output_write.close();
   failure_write.close();
   int error = 0;
-  if (::read(failure.get(), &error, sizeof error) == sizeof error) {  // exec closes this pipe without a word
+  // A successful exec closes this pipe without writing
+  if (::read(failure.get(), &error, sizeof error) == sizeof error) {
     ::waitpid(pid, nullptr, 0);
     ended.error = args[0] + ": " + std::strerror(error);
     return ended;
@@ -167,10 +168,10 @@ Ended run(const Command& command) {
   ::fcntl(output.get(), F_SETFL, O_NONBLOCK);
   BoundedText text;
   ended.how = wait_for(pid, command, output, text, start);
-  ::kill(-pid, SIGKILL);  // what it started and left behind
+  ::kill(-pid, SIGKILL);  // processes that it left behind
   int status = 0;
   ::waitpid(pid, &status, 0);
-  for (int i = 0; i < 64 && output.open(); ++i) {  // the rest; bounded, should somebody have got away and print on
+  for (int i = 0; i < 64 && output.open(); ++i) {  // the rest; bounded, because a process that escaped may still print
     pollfd wait{output.get(), POLLIN, 0};
     if (::poll(&wait, 1, 0) <= 0 || !read_some(output.get(), command, text)) break;
   }

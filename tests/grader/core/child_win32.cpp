@@ -44,7 +44,7 @@ std::wstring wide(const std::string& text) {
   return result;
 }
 
-// As the C runtime of the child takes it apart again: backslashes count only before a quote.
+// Quotes an argument for the child's C runtime: backslashes count only before a quote.
 std::wstring quoted(const std::wstring& arg) {
   std::wstring result = L"\"";
   std::size_t backslashes = 0;
@@ -78,7 +78,7 @@ std::wstring environment_of(const Command& command) {
   return block;
 }
 
-// Starts the child with `streams` = {stdin, stdout, stderr} and no other handle of ours. Suspended.
+// Starts the child suspended, with `streams` = {stdin, stdout, stderr} and no other inherited handle.
 bool start(const Command& command, HANDLE (&streams)[3], PROCESS_INFORMATION& process) {
   SIZE_T size = 0;
   ::InitializeProcThreadAttributeList(nullptr, 1, 0, &size);
@@ -129,7 +129,7 @@ void set_limits(HANDLE job, const JobLimits& wanted) {
   if (!::SetInformationJobObject(job, JobObjectBasicUIRestrictions, &desktop, sizeof desktop)) fail("SetInformationJobObject");
 }
 
-// Reads what is there. Returns whether there was something.
+// Reads what is available. Returns whether there was something to read.
 bool read_some(HANDLE pipe, const Command& command, BoundedText& text) {
   DWORD available = 0;
   if (!::PeekNamedPipe(pipe, nullptr, 0, nullptr, &available, nullptr) || available == 0) return false;
@@ -157,7 +157,7 @@ Ended run(const Command& command) {
   ::SetHandleInformation(output.get(), HANDLE_FLAG_INHERIT, 0);
   Handle input(::CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherit, OPEN_EXISTING, 0, nullptr));
 
-  // Whatever is started inside the job ends when the job is closed.
+  // Every process started inside the job ends when the job is closed.
   Handle job(::CreateJobObjectW(nullptr, nullptr));
   set_limits(job.get(), command.job);
 
@@ -169,7 +169,7 @@ Ended run(const Command& command) {
     return ended;
   }
   const Handle process(information.hProcess), thread(information.hThread);
-  if (!::AssignProcessToJobObject(job.get(), process.get())) {  // then nothing would hold it
+  if (!::AssignProcessToJobObject(job.get(), process.get())) {  // otherwise the child would run without limits
     ::TerminateProcess(process.get(), 1);
     fail("AssignProcessToJobObject");
   }
@@ -180,7 +180,7 @@ Ended run(const Command& command) {
   ended.how = Ended::How::exited;
   while (::WaitForSingleObject(process.get(), 0) == WAIT_TIMEOUT) {
     if (read_some(output.get(), command, text)) {
-      // more may be waiting: look at the clock, then read on
+      // more may be available: check the clock, then continue reading
     } else {
       ::WaitForSingleObject(process.get(), 5);
     }
@@ -192,7 +192,7 @@ Ended run(const Command& command) {
   }
   DWORD code = 0;
   ::GetExitCodeProcess(process.get(), &code);
-  ::TerminateJobObject(job.get(), 1);  // what it started and left behind
+  ::TerminateJobObject(job.get(), 1);  // processes that it left behind
   for (int i = 0; i < 64 && read_some(output.get(), command, text); ++i) {
   }
   ended.code = static_cast<int>(code);
@@ -214,7 +214,7 @@ int hand_over(const Command& command) {
     fail(command.args[0].c_str());
   }
   const Handle process(information.hProcess), thread(information.hThread);
-  ::WaitForSingleObject(process.get(), INFINITE);  // Ctrl+C reaches both of us; the program decides
+  ::WaitForSingleObject(process.get(), INFINITE);  // Ctrl+C reaches the tool and the program; the program decides
   DWORD code = 0;
   ::GetExitCodeProcess(process.get(), &code);
   return static_cast<int>(code);

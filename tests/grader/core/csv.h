@@ -1,4 +1,4 @@
-// Reads CSV as spreadsheets and Canvas write it, and changes single cells without touching a byte beside them.
+// Reads CSV as spreadsheets and Canvas write it, and changes single cells without changing any other byte.
 #pragma once
 
 #include <string>
@@ -8,11 +8,12 @@ namespace grader {
 
 struct CsvCell {
   std::string text;                // without its quotes
-  std::size_t begin = 0, end = 0;  // where it stands in the file, with its quotes
+  std::size_t begin = 0, end = 0;  // its bytes in the file, including the quotes
 };
 using CsvRow = std::vector<CsvCell>;
 
-// Quoted cells may hold commas, quotes and line ends. A line ends with LF or CRLF; a mark of UTF-8 in front is no text.
+// Parses the rows. Quoted cells may contain commas, quotes and line ends. A line ends with LF or CRLF. A byte order
+// mark is skipped.
 std::vector<CsvRow> read_csv(const std::string& text);
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// tests/grader/core/hints.json: for each TODO of each lab three hints, each saying more than the one before.
+// tests/grader/core/hints.json: three hints for each TODO of each lab, each more specific than the one before.
 //
 //   { "lab01_accept": { "1": [ "a question", "what to do", "nearly the code" ], ... }, ... }
 #pragma once
@@ -16,10 +16,10 @@ constexpr std::size_t kHintsPerTodo = 3;
 
 using LabHints = std::map<int, std::vector<std::string>>;  // by TODO
 
-// Throws GraderError when the file or the lab's entry is not right.
+// Throws GraderError if the file or the lab's entry is malformed.
 LabHints read_hints(const std::filesystem::path& file, const std::string& lab);
 
-// Which hints were shown, in build/hints.json.
+// Records in build/hints.json which hints were shown.
 class ShownHints {
  public:
   explicit ShownHints(const Workspace& workspace);
@@ -31,7 +31,8 @@ class ShownHints {
   std::map<std::string, std::size_t> counts_;  // "lab03_overlapped_ex 2"
 };
 
-// What a handout's table "What failing tests mean" says of a test: its cells behind the name. Empty when it says nothing.
+// Returns the cells after the test's name in the handout's table "What failing tests mean", or an empty vector if the
+// test is not listed.
 std::vector<std::string> handout_row(const std::string& handout, const std::string& test);
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// A listening socket on 127.0.0.1 and a connection to it: all labs live on this.
+// Opens a listening socket on 127.0.0.1 and a connection to it. Every lab needs this to work.
 #include "loopback_probe.h"
 
 #ifdef _WIN32
@@ -56,16 +56,16 @@ std::string try_loopback() {
   const Winsock winsock;
   if (!winsock.ok) return "WSAStartup fails";
   const Socket listener(::socket(AF_INET, SOCK_STREAM, 0)), client(::socket(AF_INET, SOCK_STREAM, 0));
-  if (listener.handle == kNone || client.handle == kNone) return "no TCP socket can be made";
+  if (listener.handle == kNone || client.handle == kNone) return "cannot create a TCP socket";
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const auto raw = reinterpret_cast<sockaddr*>(&address);
   Length size = sizeof address;
-  if (::bind(listener.handle, raw, size) != 0) return "no port on 127.0.0.1 can be bound";
-  if (::listen(listener.handle, 1) != 0) return "a socket on 127.0.0.1 cannot listen";
-  if (::getsockname(listener.handle, raw, &size) != 0) return "a bound socket does not know its port";
-  if (::connect(client.handle, raw, size) != 0) return "nobody can connect to 127.0.0.1; is there a firewall?";
+  if (::bind(listener.handle, raw, size) != 0) return "cannot bind a port on 127.0.0.1";
+  if (::listen(listener.handle, 1) != 0) return "cannot listen on 127.0.0.1";
+  if (::getsockname(listener.handle, raw, &size) != 0) return "cannot read the port of a bound socket";
+  if (::connect(client.handle, raw, size) != 0) return "cannot connect to 127.0.0.1; a firewall may block it";
   return "";
 }
 

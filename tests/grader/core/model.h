@@ -1,4 +1,4 @@
-// The result model: what a run found. Every face (console now) is one function over it.
+// The result model: what a run found. Each report format is a function of this model.
 #pragma once
 
 #include <filesystem>
@@ -30,41 +30,41 @@ struct TestResult {
   std::string name;  // "Suite.Name"
   int points = 0;
   Verdict verdict = Verdict::not_run;
-  std::string reason;  // one line: why this verdict
-  std::string rule;    // the rule that was broken: "one_recv"; empty when it is another failure
-  std::string seed;    // what the failing run was drawn from, a seed or an order (order.h); empty when the test said none
-  std::string decisions;  // all that was decided in that run, as an order; empty when the test said nothing
+  std::string reason;  // one line: the reason for this verdict
+  std::string rule;    // the broken rule, such as "one_recv"; empty for any other failure
+  std::string seed;    // what determined the failing run: a seed or an order (order.h); empty if the test printed none
+  std::string decisions;  // every decision of that run, as an order; empty if the test printed none
   std::string orders;     // "every order with at most 2 preemptions: 132"; empty when the test enumerated none
   std::string platform;  // where it failed
   std::string output;  // what the test printed; bounded
-  std::string timeline;  // what its threads and operations did, when it failed: text for parse_timeline
-  std::vector<std::string> reached;  // its steps, and the checks that held
+  std::string timeline;              // what its threads and operations did, if it failed: text for parse_timeline
+  std::vector<std::string> reached;  // its steps, and the checks that succeeded
   double seconds = 0;
 
   bool passed() const { return verdict == Verdict::passed; }
   int earned() const { return passed() ? points : 0; }
 };
 
-// Why the tests of a lab could not be run at all.
-enum class Problem { none, build, grader, missing };  // missing: the file was not handed in
+// Why the tests of a lab could not be run at all. `missing`: the file was not submitted.
+enum class Problem { none, build, grader, missing };
 
-// The tests of a lab over the student's own earlier labs.
+// The tests of a lab, run over the student's own earlier labs.
 struct OwnChain {
   enum class Status {
-    none,            // lab 1, the solutions, or not all tests
-    no_reference,    // the grade itself was taken over them
-    no_points,       // the lab has no points yet
-    not_asked_for,   // the lab lacks points
+    none,           // for lab 1, for the solutions, or if not all tests were run
+    no_reference,   // the grade itself was computed over them
+    no_points,      // the lab has no points yet
+    not_asked_for,  // the lab does not have full points
     does_not_build,
-    not_written,     // an earlier lab is not written yet
+    not_written,  // an earlier lab is not written yet
     tested,
-    as_before,       // full points, by the same programs as last time
+    as_before,  // full points, with the same programs as last time
   };
   Status status = Status::none;
   int earned = 0;
   std::string first_failure;  // a test; empty: none
-  int unwritten = 0;          // the first earlier lab that is not written
-  std::string suspect;        // the file of the earlier lab that is the likely cause; empty: it cannot be told
+  int unwritten = 0;          // the number of the first earlier lab that is not written
+  std::string suspect;        // file of the earlier lab that is the likely cause; empty if unknown
   std::filesystem::path log;  // of the build
 };
 
@@ -72,15 +72,15 @@ struct LabResult {
   int number = 0;
   std::string name;                    // "lab03_overlapped_ex"
   std::string file;                    // the file that is graded, relative to the root
-  std::string file_hash;               // of its text before it was built
+  std::string file_hash;               // of its text, computed before the build
   std::vector<TestResult> tests;       // in the order of the manifest
   Problem problem = Problem::none;
-  std::string problem_text;            // several lines are possible
-  std::string problem_platform;        // where it does not build
-  std::filesystem::path log;           // the whole story
-  bool partial = false;                // not all tests were to run: --test, or the failing test that fails again
+  std::string problem_text;      // may have several lines
+  std::string problem_platform;  // the platform on which it does not build
+  std::filesystem::path log;     // the complete output
+  bool partial = false;          // not all tests were selected: --test, or the failing test that fails again
   OwnChain own_chain;
-  int hidden = 0;                      // points of tests that are not in this copy of the course
+  int hidden = 0;  // points of tests that this copy of the course does not contain
   double seconds = 0;
 
   int earned() const {
@@ -96,8 +96,8 @@ struct LabResult {
   bool full() const { return problem == Problem::none && possible() > 0 && earned() == possible(); }
 };
 
-// The most telling of the tests that failed, or a null pointer: one with a rule or a line of the student's file, then
-// a wrong value, then a hang, then a TODO that is not written.
+// Returns the most informative of the failed tests, or a null pointer: first a test with a rule or a line of the
+// student's file, then a wrong value, then a hang, then an unwritten TODO.
 inline const TestResult* failure_to_show(const LabResult& lab) {
   const auto rank = [&](const TestResult& test) {
     if (!test.rule.empty() || test.output.find(lab.file + ":") != std::string::npos) return 0;
@@ -113,21 +113,23 @@ inline const TestResult* failure_to_show(const LabResult& lab) {
 }
 
 struct Report {
-  std::string again;  // what was asked for beside the lab: " --solutions --platform asan"; it repeats the same check
+  // The options after the lab, such as " --solutions --platform asan"; with them the same check is repeated
+  std::string again;
   bool solutions = false;
-  bool one_test = false;  // --test: points are not what it is about
+  bool one_test = false;  // --test: the points do not matter
   bool interrupted = false;
   std::vector<LabResult> labs;
 };
 
-// What one stage of `lab test` found. A failure is a test that did not end as it should, or whatever kept one from running.
+// The result of one stage of `lab test`. A failure is a test without its expected verdict, or an error that kept one
+// from running.
 struct StageResult {
   std::string name;
   std::size_t passed = 0;
   std::vector<TestResult> failures;
   double build_seconds = 0;
   double test_seconds = 0;
-  std::string notes;     // what was chosen, for its line
+  std::string notes;     // what was selected, for its line
   std::string left_out;  // what only `lab test --all` runs of this stage
   std::filesystem::path log;
 
@@ -142,7 +144,7 @@ struct StageResult {
 
 struct SuiteReport {
   bool interrupted = false;
-  double seconds = 0;         // of all, from the start of `lab`
+  double seconds = 0;         // total, from the start of `lab`
   double set_up_seconds = 0;  // until the tool ran: packages, and its own build
   std::vector<std::string> left_out;  // what only `lab test --all` runs
   std::vector<StageResult> stages;
@@ -159,7 +161,7 @@ struct SuiteReport {
   }
 };
 
-// How the tool ends.
+// The exit codes of the tool.
 enum ExitCode : int {
   kExitFull = 0,        // full points; every test passed
   kExitNotFull = 1,     // a point is missing; a test failed

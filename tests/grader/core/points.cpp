@@ -90,12 +90,12 @@ const GradedTest& chosen_test(const std::vector<GradedTest>& tests, const std::s
   }
   std::string near;
   for (const std::string& one : nearest(tests, name)) near += "\n  " + one;
-  throw UsageError("there is no test '" + name + "' in this lab. The nearest are:" + near);
+  throw UsageError("there is no test '" + name + "' in this lab. Similar names:" + near);
 }
 
 namespace {
 
-// How many letters have to be put in, taken out or changed.
+// Returns how many letters must be inserted, removed or replaced.
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;

@@ -15,7 +15,7 @@ namespace grader {
 
 namespace {
 
-constexpr double kSecondsOfSilence = 60;  // a log is not a terminal: a line a minute
+constexpr double kSecondsOfSilence = 60;  // into a log, one line per minute
 
 void say(const std::string& line) {
   std::printf("%s\n", line.c_str());

@@ -1,5 +1,5 @@
-// One line that says what is going on. On a terminal it is painted again and again, and goes away; elsewhere each new
-// phase is a plain line.
+// One-line progress display. On a terminal it is redrawn in place and erased at the end; elsewhere each new phase is a
+// plain line.
 #pragma once
 
 #include <chrono>
@@ -12,10 +12,10 @@ namespace grader {
 
 bool stdout_is_terminal();
 bool stdin_is_terminal();
-std::size_t terminal_width();  // in columns; 80 when there is no telling
-void enable_terminal();  // Windows: makes the console understand escape sequences
+std::size_t terminal_width();  // in columns; 80 if unknown
+void enable_terminal();        // Windows: enables escape sequences on the console
 
-// Text in colour: on a terminal, and unless NO_COLOR is set. Else the text as it is.
+// Returns the text in colour on a terminal, unless NO_COLOR is set. Otherwise returns it unchanged.
 std::string green(const std::string& text);
 std::string red(const std::string& text);
 std::string bold(const std::string& text);
@@ -28,9 +28,9 @@ class Progress {
  public:
   Progress();
   ~Progress();
-  void phase(const std::string& text);   // what is being done: "building lab03"
-  void detail(const std::string& text);  // how far: "12/40". Into a log it goes once a minute
-  void clear();                          // nothing is being done; call it before printing anything else
+  void phase(const std::string& text);   // the current work, such as "building lab03"
+  void detail(const std::string& text);  // how far it is, such as "12/40"; written to a log once a minute
+  void clear();                          // ends the phase; call it before any other output
 
  private:
   void paint();
@@ -38,15 +38,15 @@ class Progress {
   std::string elapsed() const;
 
   const bool terminal_;
-  std::mutex mutex_;  // protects all below, and stdout
+  std::mutex mutex_;  // protects all members below, and stdout
   std::condition_variable changed_;
   std::string phase_, detail_;
-  Clock::time_point since_;  // of the phase
-  Clock::time_point said_;   // the last line of a log
+  Clock::time_point since_;  // start of the phase
+  Clock::time_point said_;   // time of the last line in a log
   unsigned turn_ = 0;
   bool painted_ = false;
   bool ending_ = false;
-  std::thread painter_;  // last member: starts when the others stand
+  std::thread painter_;  // last member: the thread uses all others
 };
 
 }  // namespace grader

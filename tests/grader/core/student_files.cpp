@@ -28,7 +28,8 @@ fs::path own_chain_file(const Workspace& workspace, const Lab& lab) {
   return workspace.build / "results" / (lab.name.substr(0, 5) + ".own");
 }
 
-// Writes a file that others may read meanwhile: they see the old one or the new one, whole. Errors are ignored.
+// Replaces a file that other processes may be reading: they see the old version or the new one, complete. Ignores
+// errors.
 void replace_file(const fs::path& file, const std::string& text) {
   std::error_code ignored;
   fs::create_directories(file.parent_path(), ignored);
@@ -37,13 +38,13 @@ void replace_file(const fs::path& file, const std::string& text) {
   fs::rename(fresh, file, ignored);
 }
 
-// The number behind `mark`; 0 when the line has no such mark.
-int number_behind(const std::string& line, const std::string& mark) {
+// Returns the number after `mark`, or 0 if the line does not contain the mark.
+int number_after(const std::string& line, const std::string& mark) {
   const std::size_t at = line.find(mark);
   return at == std::string::npos ? 0 : std::atoi(line.c_str() + at + mark.size());
 }
 
-// What git says; empty when there is no git, or no repository.
+// Returns the output of git, or an empty string if git or the repository is missing.
 std::string git(const Workspace& workspace, std::vector<std::string> arguments) {
   Command command;
   command.args = {"git", "-C", workspace.root.string()};
@@ -53,7 +54,7 @@ std::string git(const Workspace& workspace, std::vector<std::string> arguments) 
   return ended.ok() ? ended.output : "";
 }
 
-// The newest committed version that is still a starter: a student may have committed their own work over it.
+// Returns the newest committed version that is still a starter; students may have committed their own work over it.
 std::string committed_starter(const Workspace& workspace, const Lab& lab) {
   std::istringstream commits(git(workspace, {"log", "--format=%H", "--", lab.student_file()}));
   for (std::string commit; std::getline(commits, commit);) {
@@ -72,7 +73,7 @@ bool contains(const std::vector<int>& numbers, int number) {
 std::string read_text(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(stream), {}};
-  text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());  // the same file on Windows
+  text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());  // so that the file has the same hash on Windows
   return text;
 }
 
@@ -88,7 +89,7 @@ std::vector<int> todos_in(const std::string& text) {
   std::vector<int> numbers;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    const int number = number_behind(line, "// TODO ");
+    const int number = number_after(line, "// TODO ");
     if (number > 0 && !contains(numbers, number)) numbers.push_back(number);
   }
   return numbers;
@@ -99,10 +100,10 @@ std::vector<int> open_todos(const std::string& text) {
   int section = 0;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    if (const int number = number_behind(line, "// TODO "); number > 0) section = number;
+    if (const int number = number_after(line, "// TODO "); number > 0) section = number;
     const std::string code = line.substr(0, line.find("//"));
     int number = 0;
-    if (code.find("not_started(\"lab") != std::string::npos) number = number_behind(code, " TODO ");
+    if (code.find("not_started(\"lab") != std::string::npos) number = number_after(code, " TODO ");
     if (code.starts_with("struct ") && code.find("State {};") != std::string::npos) number = section;
     if (number > 0 && !contains(open, number)) open.push_back(number);
   }
@@ -147,7 +148,7 @@ std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& l
   }
 }
 
-std::string orders_to_play_first(const Workspace& workspace, const Lab& lab) {
+std::string orders_to_run_first(const Workspace& workspace, const Lab& lab) {
   std::string all;
   if (const auto before = saved_result(workspace, lab)) {
     for (const auto& [test, order] : before->failed_orders) all += (all.empty() ? "" : ";") + test + "=" + order;

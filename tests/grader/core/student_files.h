@@ -1,4 +1,4 @@
-// What is known of a student's file: which TODOs are open, and what the last check found.
+// The state of a student's file: which TODOs are open, and the result of the last check.
 #pragma once
 
 #include <map>
@@ -11,55 +11,58 @@
 
 namespace grader {
 
-// Empty when there is no such file.
+// Returns the file's text, or an empty string if there is no such file.
 std::string read_text(const std::filesystem::path& file);
 
-// Sixteen hexadecimal digits. Not against forgers: it only has to see a change.
+// Returns sixteen hexadecimal digits. Not cryptographic; used only to detect changes.
 std::string hash_of(const std::string& text);
 
-// The numbers of the comments "// TODO 3: ..." in a starter, in order.
+// Returns the numbers of the comments "// TODO 3: ..." in a starter, in order.
 std::vector<int> todos_in(const std::string& text);
 
-// The TODOs that are not written yet: the file still calls not_started() for them, or a struct is still empty.
+// Returns the TODOs that are not written yet: the file still calls not_started() for them, or a struct is still empty.
 std::vector<int> open_todos(const std::string& text);
 
 // The last check of a lab that graded the student's file.
 struct SavedResult {
-  std::string hash;           // of the file as it was then
+  std::string hash;  // of the file at that time
   std::string platform;
   int earned = 0;
   int possible = 0;
   bool built = false;
-  std::string first_failure;  // a test; empty: none
+  std::string first_failure;  // name of a test; empty if there is none
   std::string verdict;        // of that test
-  std::map<std::string, std::string> failed_orders;  // of each test that failed with one: the last, as TestResult::seed
+  // For each test that failed with an order: the last one, as TestResult::seed
+  std::map<std::string, std::string> failed_orders;
 
   bool full() const { return built && possible > 0 && earned == possible; }
 };
 
-// Into build/results/labNN.json. A result that cannot be kept costs nobody the check, so errors are not reported.
+// Writes build/results/labNN.json. Ignores errors, because the check is valid even if its result cannot be saved.
 void save_result(const Workspace& workspace, const LabResult& result, const std::string& platform);
 
-// Nothing when there was no check yet, or when its file is damaged.
+// Reads the saved result. Returns nullopt if there was no check yet or the file is damaged.
 std::optional<SavedResult> saved_result(const Workspace& workspace, const Lab& lab);
 
-// For the tests (LAB_FIRST): what failed before is played first. "Lab04.SeedsOfLeaving=17;Lab02.X=0/4.1".
-std::string orders_to_play_first(const Workspace& workspace, const Lab& lab);
+// Returns the value of LAB_FIRST: the tests run first the orders that failed before.
+// "Lab04.SeedsOfLeaving=17;Lab02.X=0/4.1".
+std::string orders_to_run_first(const Workspace& workspace, const Lab& lab);
 
-// The test that was shown as failed in the last check, or an empty string if none did. It runs first in the next one.
+// Returns the test that the last check showed as failed, or an empty string if none. It runs first in the next check.
 std::string last_failure(const Workspace& workspace, const Lab& lab);
 
-// The version of the programs that last had full points over the student's own earlier labs, or an empty string if none had.
+// Returns the version of the programs that last had full points over the student's own earlier labs, or an empty string
+// if none had.
 std::string saved_own_chain(const Workspace& workspace, const Lab& lab);
 void save_own_chain(const Workspace& workspace, const Lab& lab, const std::string& version);
 
-// Nothing of it is written yet.
+// Returns whether no TODO is written yet.
 bool is_starter(const std::string& text);
 
-// The starter of a lab, from git or from the copy that was kept; empty: neither has it.
+// Returns the starter of a lab, from git or from the saved copy, or an empty string if neither exists.
 std::string starter_of(const Workspace& workspace, const Lab& lab);
 
-// Keeps a copy of a file that is still the starter, for a checkout without git.
+// Saves a copy of a file that is still the starter, for a checkout without git.
 void keep_starter(const Workspace& workspace, const Lab& lab);
 std::filesystem::path kept_starter(const Workspace& workspace, const Lab& lab);
 

@@ -18,7 +18,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// "-3,7": where a part begins, and how many lines it has. A part without lines names the line before it.
+// Returns "-3,7": the first line of a part and its number of lines. A part without lines is given by the line before
+// it.
 std::string range(char mark, std::size_t begin, std::size_t count) {
   return mark + std::to_string(count == 0 ? begin : begin + 1) + "," + std::to_string(count);
 }
@@ -51,8 +52,8 @@ std::vector<DiffLine> compare_lines(const std::string& first, const std::string&
 
 std::vector<DiffRow> side_by_side(const std::string& first, const std::string& second) {
   std::vector<DiffRow> rows;
-  std::vector<DiffRow> part;  // of lines that differ
-  std::size_t a = 0, b = 0, left = 0, right = 0;  // lines so far; those of `part` that are filled
+  std::vector<DiffRow> part;                      // lines that differ
+  std::size_t a = 0, b = 0, left = 0, right = 0;  // lines so far, and the filled rows of `part`, per side
   const auto row = [&](std::size_t i) -> DiffRow& {
     if (i == part.size()) part.emplace_back();
     return part[i];
@@ -103,9 +104,9 @@ std::vector<std::string> unified_diff(const std::string& first, const std::strin
     std::fill(shown.begin() + begin, shown.begin() + std::min(lines.size(), i + kContext + 1), true);
   }
   std::vector<std::string> result;
-  std::size_t a = 0, b = 0;  // lines of each before this one
+  std::size_t a = 0, b = 0;  // lines of each text before this one
   for (std::size_t i = 0; i < lines.size();) {
-    if (!shown[i]) {  // then it is in both
+    if (!shown[i]) {  // then it is in both texts
       ++i, ++a, ++b;
       continue;
     }

@@ -1,4 +1,4 @@
-// What differs between two texts, line by line.
+// Compares two texts line by line.
 #pragma once
 
 #include <string>
@@ -11,21 +11,21 @@ struct DiffLine {
   std::string text;
 };
 
-// All lines of both, in order, with as many as possible in both. For files of some hundred lines.
+// Returns all lines of both texts, in order, with as many common lines as possible. For files of some hundred lines.
 std::vector<DiffLine> compare_lines(const std::string& first, const std::string& second);
 
-// One line of two texts beside each other: a line that was changed stands beside what it became.
+// One row of a side-by-side view: a changed line is shown next to its new version.
 struct DiffRow {
-  std::size_t first = 0, second = 0;  // the lines' numbers, from 1; 0: this side has none
+  std::size_t first = 0, second = 0;  // line numbers, from 1; 0: no line on this side
   std::string left, right;
   bool same = false;
 };
 std::vector<DiffRow> side_by_side(const std::string& first, const std::string& second);
 
-// A stranger's text, cut so that comparing it takes little time and memory; says what is left out.
+// Truncates untrusted text, so that comparing it takes little time and memory. Says what is left out.
 std::string bounded_lines(const std::string& text);
 
-// As `diff -u` writes it, with three lines of context. Empty when the texts are the same.
+// Returns the differences as `diff -u` does, with three lines of context, or an empty vector if the texts are equal.
 std::vector<std::string> unified_diff(const std::string& first, const std::string& second, const std::string& first_name,
                                       const std::string& second_name);
 

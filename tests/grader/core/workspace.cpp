@@ -22,11 +22,12 @@ bool is_lab_folder(const std::string& name) {
 }
 
 #ifndef _WIN32
-// Tests mostly wait. The solutions of all labs on 2 cores that had other work, mean of 10 runs: 2 tests at once 7.1 s, 4 at
-// once 5.4 s, 6 and 8 at once 6.5 s and more; the slowest test took 2.1, 2.3, 3.7 and 3.0 s of its 20 s, and none failed.
+// Tests mostly wait. The solutions of all labs on 2 busy cores, mean of 10 runs: 2 tests at once 7.1 s, 4 at once 5.4
+// s, 6 and 8 at once 6.5 s and more. The slowest test took 2.1, 2.3, 3.7 and 3.0 s of its 20 s, and none failed.
 constexpr unsigned kTestsPerJob = 2;
 
-// GCC 12's TSan dies at start when the kernel spreads addresses wider than this.
+// Returns whether address randomisation must be off: TSan of GCC 12 crashes at start if the kernel uses more random
+// bits.
 bool needs_fixed_addresses() {
   int bits = 0;
   std::ifstream("/proc/sys/vm/mmap_rnd_bits") >> bits;
@@ -80,24 +81,25 @@ std::vector<Platform> Workspace::platforms() const {
   asan.env = {{"ASAN_OPTIONS", "color=never:detect_leaks=1"}, {"UBSAN_OPTIONS", "color=never:print_stacktrace=1"}};
   asan.sanitized = true;
   asan.tests_per_job = 1;
-  asan.patience = 2.5;  // as tests/support waits longer there
+  asan.timeout_scale = 2.5;  // tests/support has longer timeouts there, too
 
   Platform tsan = linux_native;
   tsan.name = "tsan";
   tsan.preset = "linux-tsan";
-  // Without the last one it waits a second at the end of each test for races of threads that are left; we join them all.
+  // Without atexit_sleep_ms TSan waits a second at the end of each test for races of remaining threads; the tests join
+  // them all.
   tsan.env = {{"TSAN_OPTIONS", "color=never:exitcode=66:atexit_sleep_ms=20"}};
   tsan.sanitized = true;
   tsan.tests_per_job = 1;
-  tsan.patience = 2.5;
+  tsan.timeout_scale = 2.5;
   if (needs_fixed_addresses()) tsan.runner = {"setarch", "-R"};
 
   Platform wine;
   wine.name = wine.preset = "wine";
   wine.suffix = ".exe";
   wine.runner = {(root / "platform/windows/wine-run").string()};
-  wine.patience = 2.5;
-  wine.most_jobs = 4;  // one wineserver serves them all
+  wine.timeout_scale = 2.5;
+  wine.most_jobs = 4;  // they share one wineserver
   return {linux_native, asan, tsan, wine};
 #endif
 }

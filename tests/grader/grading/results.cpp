@@ -92,13 +92,23 @@ std::string to_json(const Grade& grade) { return dumped(json_of(grade)); }
 std::string to_json(const ClassReport& report) {
   ordered_json grades = ordered_json::array();
   for (const Grade& grade : report.grades) grades.push_back(json_of(grade));
-  ordered_json alike = ordered_json::array();
-  for (const Alike& pair : report.alike) {
-    alike.push_back({{"first", pair.first}, {"second", pair.second}, {"lab", pair.lab}, {"share", std::round(pair.share * 100) / 100}});
+  ordered_json similar = ordered_json::array();
+  for (const SimilarSubmissions& pair : report.similar) {
+    similar.push_back({{"first", pair.first},
+                       {"second", pair.second},
+                       {"lab", pair.lab},
+                       {"share", std::round(pair.share * 100) / 100}});
   }
-  return dumped({{"version", 1}, {"complete", report.complete()}, {"platform", report.platform}, {"sandbox", report.sandbox},
-                 {"seed", report.seed}, {"labs", report.labs}, {"possible", report.possible()}, {"not_graded", report.missing},
-                 {"alike", alike}, {"submissions", grades}});
+  return dumped({{"version", 1},
+                 {"complete", report.complete()},
+                 {"platform", report.platform},
+                 {"sandbox", report.sandbox},
+                 {"seed", report.seed},
+                 {"labs", report.labs},
+                 {"possible", report.possible()},
+                 {"not_graded", report.missing},
+                 {"alike", similar},
+                 {"submissions", grades}});
 }
 
 std::optional<Grade> grade_from_json(const std::string& text) {

@@ -1,4 +1,4 @@
-// The result of `lab grade`: one model. results.json keeps it; every other face is made from it.
+// The result of `lab grade`: one model. results.json stores it; every other format is generated from it.
 #pragma once
 
 #include <optional>
@@ -12,11 +12,11 @@ namespace grader {
 
 struct Grade {
   std::string name;
-  std::string key;                 // hash of all that it depends on: a grade with the same key need not be taken again
-  std::vector<std::string> notes;  // what was refused, what somebody should look at
+  std::string key;                 // hash of everything that it depends on: a grade with the same key is reused
+  std::vector<std::string> notes;  // what was rejected, and what the instructor should look at
   std::vector<LabResult> labs;
-  double seconds = 0;          // by the clock
-  double compile_seconds = 0;  // of these
+  double seconds = 0;          // wall-clock time
+  double compile_seconds = 0;  // part of `seconds`
 
   int earned() const {
     int sum = 0;
@@ -25,45 +25,45 @@ struct Grade {
   }
 };
 
-// Two submissions whose files of one lab are suspiciously alike.
-struct Alike {
+// Two submissions whose files of one lab are suspiciously similar.
+struct SimilarSubmissions {
   std::string first, second;  // their names
   std::string lab;
-  double share = 0;           // of what is the smaller one's own
+  double share = 0;  // fraction of the smaller file, without common code
 };
 
 struct ClassReport {
   std::string platform, sandbox, seed;
   std::vector<std::string> labs;
-  std::vector<Grade> grades;         // finished ones, in the order of the submissions
-  std::vector<std::string> missing;  // names of those that are not graded yet
-  std::vector<Alike> alike;          // most alike first
+  std::vector<Grade> grades;                // completed ones, in the order of the submissions
+  std::vector<std::string> missing;         // names of the submissions that are not graded yet
+  std::vector<SimilarSubmissions> similar;  // most similar first
 
   bool complete() const { return missing.empty(); }
   int possible() const;  // of one submission
 };
 
-// tests/grader/grading/results.schema.json describes it. Text that is no UTF-8 is made so.
+// Returns JSON as described by tests/grader/grading/results.schema.json. Text that is not UTF-8 is converted.
 std::string to_json(const ClassReport& report);
-std::string to_csv(const ClassReport& report);    // one line a submission; no cell is a formula
-std::string to_junit(const ClassReport& report);  // one suite for each submission and lab
+std::string to_csv(const ClassReport& report);    // one line per submission; no cell is a formula
+std::string to_junit(const ClassReport& report);  // one suite per submission and lab
 
-// One grade, for going on after an interruption. Nothing when the text is not one.
+// One grade, to resume after an interruption. Reading returns nullopt if the text is not a grade.
 std::string to_json(const Grade& grade);
 std::optional<Grade> grade_from_json(const std::string& text);
 
-// A name for the files of one submission: a stranger's name is no name for a file of ours.
+// Returns a file name for one submission. Untrusted names are never used as file names.
 std::string file_stem(const std::string& name);
 
 void print_class(const ClassReport& report);
 
-// A stranger's text for a terminal: one line, no control characters, not endless.
+// Converts untrusted text for a terminal: one line of bounded length without control characters.
 std::string plain_line(const std::string& text, std::size_t most = 200);
 
-// Written beside the file, then put in its place: a reader sees the old one or the new one.
+// Replaces a file atomically: a reader sees the old version or the new one.
 void write_whole(const std::filesystem::path& file, const std::string& text);
 
-// Throws UsageError when it could not be written: said at once, not after the work.
+// Throws UsageError if the file cannot be written. Called before the work, not after it.
 void need_writable(const std::filesystem::path& file);
 
 }  // namespace grader

@@ -11,11 +11,11 @@ namespace grader {
 namespace {
 
 constexpr std::size_t kRun = 14;            // tokens in a run: about two lines
-constexpr std::size_t kWindow = 6;          // of this many runs in a row one at least is kept
-constexpr std::size_t kMostTokens = 20'000;  // a solution has some 1500
-constexpr std::size_t kFewest = 25;         // hashes of one's own; with fewer, there is nothing to tell from
-constexpr double kThreshold = 0.6;  // the right programs of tests/mutants that were written apart share up to 0.52
-constexpr std::size_t kLargeClass = 8;      // in a smaller one "most" could be a group that copied
+constexpr std::size_t kWindow = 6;          // at least one of this many consecutive runs is kept
+constexpr std::size_t kMostTokens = 20'000;  // a solution has about 1500
+constexpr std::size_t kFewest = 25;          // hashes of unshared code; with fewer, there is too little to compare
+constexpr double kThreshold = 0.6;           // independently written right programs of tests/mutants share up to 0.52
+constexpr std::size_t kLargeClass = 8;       // in a smaller class, "most" could be a group that copied
 constexpr std::size_t kMostPairs = 200;
 
 bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || static_cast<unsigned char>(c) >= 128; }
@@ -41,13 +41,13 @@ std::uint64_t hash_of_word(std::string_view word) {
   return mixed(hash);
 }
 
-// Behind the literal that begins at `at` with this quote.
-std::size_t behind_literal(const std::string& text, std::size_t at, char quote) {
+// Returns the position after the literal that begins at `at` with this quote.
+std::size_t after_literal(const std::string& text, std::size_t at, char quote) {
   for (++at; at < text.size() && text[at] != quote && text[at] != '\n'; ++at) at += text[at] == '\\' ? 1 : 0;
   return std::min(at + 1, text.size());
 }
 
-// Each token as a number. Comments, space and preprocessor lines are none.
+// Returns each token as a number. Skips comments, space and preprocessor lines.
 std::vector<std::uint64_t> tokens_of(const std::string& text) {
   static const std::uint64_t kName = hash_of_word("<name>"), kNumber = hash_of_word("<number>"), kText = hash_of_word("<text>");
   std::vector<std::uint64_t> tokens;
@@ -63,14 +63,14 @@ std::vector<std::uint64_t> tokens_of(const std::string& text) {
       const std::size_t end = text.find("*/", at + 2);
       at = end == std::string::npos ? text.size() : end + 2;
     } else if (c == '"' || c == '\'') {
-      at = behind_literal(text, at, c);
+      at = after_literal(text, at, c);
       tokens.push_back(kText);
     } else if (is_name(c)) {
       const std::size_t begin = at;
       const bool number = std::isdigit(static_cast<unsigned char>(c));
       while (at < text.size() && (is_name(text[at]) || (number && (text[at] == '.' || text[at] == '\'')))) ++at;
       const std::string_view word(text.data() + begin, at - begin);
-      // std::move(x) and move(x), a::b and b: a qualified name is one name.
+      // std::move(x) and move(x), a::b and b: a qualified name counts as one name.
       if (tokens.size() >= 2 && !number && tokens.back() == hash_of_word("::")) {
         tokens.pop_back();
         if (tokens.back() == kName) tokens.pop_back();
@@ -123,21 +123,23 @@ Fingerprint fingerprint_of(const std::string& text) {
   return kept;
 }
 
-void AlikeSearch::add_given(int lab, const std::string& text) {
+void SimilaritySearch::add_given(int lab, const std::string& text) {
   const Fingerprint more = fingerprint_of(text);
   Fingerprint all;
   std::set_union(given_[lab].begin(), given_[lab].end(), more.begin(), more.end(), std::back_inserter(all));
   given_[lab] = all;
 }
 
-void AlikeSearch::add(std::size_t submission, int lab, const std::string& text) { files_[lab].emplace_back(submission, fingerprint_of(text)); }
+void SimilaritySearch::add(std::size_t submission, int lab, const std::string& text) {
+  files_[lab].emplace_back(submission, fingerprint_of(text));
+}
 
-std::vector<AlikePair> AlikeSearch::pairs() const {
-  std::vector<AlikePair> found;
+std::vector<SimilarPair> SimilaritySearch::pairs() const {
+  std::vector<SimilarPair> found;
   for (const auto& entry : files_) {
     const int lab = entry.first;
     const auto& files = entry.second;
-    std::map<std::uint64_t, std::size_t> having;  // how many have this hash
+    std::map<std::uint64_t, std::size_t> having;  // number of submissions with this hash
     for (const auto& file : files) {
       for (const std::uint64_t hash : file.second) ++having[hash];
     }
@@ -162,7 +164,8 @@ std::vector<AlikePair> AlikeSearch::pairs() const {
       }
     }
   }
-  std::stable_sort(found.begin(), found.end(), [](const AlikePair& a, const AlikePair& b) { return a.share > b.share; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const SimilarPair& a, const SimilarPair& b) { return a.share > b.share; });
   if (found.size() > kMostPairs) found.resize(kMostPairs);
   return found;
 }

@@ -1,4 +1,4 @@
-// Which files of a class are suspiciously alike. Renaming, layout and comments do not hide a copy.
+// Finds suspiciously similar files in a class. Renaming, layout and comments do not hide a copy.
 #pragma once
 
 #include <cstddef>
@@ -9,27 +9,29 @@
 
 namespace grader {
 
-// What stays of a text: hashes of some of its runs of tokens, in order, each once. Names and literals are all the same.
-// Of every run of a certain length at least one hash is among them (winnowing: Schleimer, Wilkerson and Aiken, 2003).
+// The fingerprint of a text: hashes of some of its token runs, in order, each once. All names are equal, and so are all
+// literals. At least one hash of every run of a certain length is kept (winnowing: Schleimer, Wilkerson and Aiken,
+// 2003).
 using Fingerprint = std::vector<std::uint64_t>;
 Fingerprint fingerprint_of(const std::string& text);
 
-// Two submissions of one lab, as indices; the first is smaller.
-struct AlikePair {
+// Two submissions of one lab, as indices; the first is the smaller one.
+struct SimilarPair {
   std::size_t first = 0, second = 0;
-  int lab = 0;        // its number
-  double share = 0;   // of the smaller one's fingerprint that is in the other's, too
-  std::size_t common = 0;  // hashes
+  int lab = 0;             // number of the lab
+  double share = 0;        // fraction of the smaller fingerprint that the other one contains
+  std::size_t common = 0;  // number of common hashes
 };
 
-class AlikeSearch {
+class SimilaritySearch {
  public:
-  // What everybody was given, as the starter: what is in it makes nobody suspicious.
+  // Adds code given to every student, such as the starter; matches in it are ignored.
   void add_given(int lab, const std::string& text);
   void add(std::size_t submission, int lab, const std::string& text);
 
-  // Those that share enough of what is their own, most alike first. What most of a larger class has is nobody's own.
-  std::vector<AlikePair> pairs() const;
+  // Returns the pairs that share enough of their own code, most similar first. Fragments shared by most of a large
+  // class are ignored.
+  std::vector<SimilarPair> pairs() const;
 
  private:
   std::map<int, std::vector<std::pair<std::size_t, Fingerprint>>> files_;

@@ -86,7 +86,7 @@ std::string check_included(const std::string& included, const std::vector<fs::pa
 
 std::string check_included_json(const std::string& included, const std::vector<fs::path>& allowed) {
   const nlohmann::ordered_json files = nlohmann::ordered_json::parse(included, nullptr, false);
-  if (!files.is_object() || !files.contains("Data") || !files["Data"].contains("Includes")) return "the compiler does not say what the file includes\n";
+  if (!files.is_object() || !files.contains("Data") || !files["Data"].contains("Includes")) return "the compiler does not report what the file includes\n";
   for (const nlohmann::ordered_json& file : files["Data"]["Includes"]) {
     std::string name = file.is_string() ? file.get<std::string>() : "";
     std::replace(name.begin(), name.end(), '\\', '/');
@@ -118,7 +118,7 @@ std::string read_all(const fs::path& file) {
 
 Limits compile_limits(const Platform& platform) {
   Limits limits;
-  limits.seconds = 120 * platform.patience;
+  limits.seconds = 120 * platform.timeout_scale;
   limits.memory = 3072 * kMegabyte;
   limits.file = 256 * kMegabyte;
   limits.processes = 64;
@@ -127,7 +127,7 @@ Limits compile_limits(const Platform& platform) {
 
 std::string StudentBuilder::fingerprint() const {
   std::string all;
-  for (const LabKit& kit : labs_) all += fingerprint(kit);
+  for (const LabTests& lab_tests : labs_) all += fingerprint(lab_tests);
   return hash_of(all);
 }
 
@@ -157,19 +157,20 @@ std::string StudentBuilder::shown_error(const Ended& ended, const fs::path& fold
   return text.empty() ? "the compiler ended with " + describe_end(ended) + "\n" : text;
 }
 
-TestProgram StudentBuilder::program(const Lab& lab, const fs::path& bin, const Boxed& boxed) const {
+TestProgram StudentBuilder::program(const Lab& lab, const fs::path& bin, const WrapInSandbox& wrap) const {
   TestProgram program{bin / (lab.name + "_graded_test" + platform_.suffix), platform_};
   program.timeline = TestProgram::Timeline::of_failures;
   const bool sanitized = platform_.sanitized;
-  program.guard = [bin, boxed, sanitized, system = system_](const Command& command, const fs::path& folder, const std::vector<fs::path>& files) {
-    Box box;
-    box.system = system;
-    box.read_only = {bin};
-    box.writable = files;
-    box.scratch = folder;
-    box.limits.seconds = command.limit;
-    box.limits.memory = sanitized ? 0 : 4096 * kMegabyte;
-    return boxed(command, box);
+  program.guard = [bin, wrap, sanitized, system = system_](const Command& command, const fs::path& folder,
+                                                           const std::vector<fs::path>& files) {
+    SandboxSpec spec;
+    spec.system = system;
+    spec.read_only = {bin};
+    spec.writable = files;
+    spec.scratch = folder;
+    spec.limits.seconds = command.limit;
+    spec.limits.memory = sanitized ? 0 : 4096 * kMegabyte;
+    return wrap(command, spec);
   };
   return program;
 }

@@ -1,5 +1,5 @@
-// What does not depend on the student, built once; and a student's file compiled and linked with it in a box. Two ways to
-// do it: student_build_ninja.cpp and student_build_cmake.cpp.
+// Builds the given code once, then compiles and links each student's file against it in the sandbox. Implemented in
+// student_build_ninja.cpp and student_build_cmake.cpp.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@
 
 namespace grader {
 
-// What of a lab does not depend on the student.
-struct LabKit {
+// One lab and its graded tests: what does not depend on the student.
+struct LabTests {
   Lab lab;
   std::vector<GradedTest> tests;
 };
@@ -23,13 +23,13 @@ struct LabKit {
 struct StudentBuild {
   bool ok = false;
   bool interrupted = false;
-  bool grader_error = false;       // the fault is ours
-  std::string error;               // what the compiler says, bounded
-  std::vector<std::string> notes;  // what somebody should look at
+  bool grader_error = false;       // the course's error, not the student's
+  std::string error;               // the compiler's messages, bounded
+  std::vector<std::string> notes;  // what the instructor should look at
 };
 
-// Makes the command that runs `inner` in a box; in earnest Sandbox::wrap.
-using Boxed = std::function<Command(const Command& inner, const Box& box)>;
+// Returns the command that runs `inner` in the sandbox: Sandbox::wrap in production; tests pass a stub.
+using WrapInSandbox = std::function<Command(const Command& inner, const SandboxSpec& spec)>;
 
 class StudentBuilder {
  public:
@@ -38,56 +38,60 @@ class StudentBuilder {
   StudentBuilder& operator=(const StudentBuilder&) = delete;
 
   const Platform& platform() const { return platform_; }
-  const std::vector<LabKit>& labs() const { return labs_; }
+  const std::vector<LabTests>& labs() const { return labs_; }
   std::string fingerprint() const;  // of all labs
-  virtual std::string fingerprint(const LabKit& kit) const = 0;  // differs if the tests, the given code or the commands do
+  // Changes with the tests, the given code or the commands
+  virtual std::string fingerprint(const LabTests& lab_tests) const = 0;
 
-  // Compiles the file, links it with the rest; the programs lie in `bin`, an empty folder. Several threads may call it.
-  virtual StudentBuild build_student(const Lab& lab, const std::filesystem::path& file, const std::filesystem::path& bin, const Boxed& boxed) const = 0;
+  // Compiles the file and links it with the given code. Writes the programs to `bin`, an empty folder. May be called
+  // from several threads.
+  virtual StudentBuild build_student(const Lab& lab, const std::filesystem::path& file,
+                                     const std::filesystem::path& bin, const WrapInSandbox& wrap) const = 0;
 
-  // The test program in `bin`. Each of its tests runs in a box of its own.
-  TestProgram program(const Lab& lab, const std::filesystem::path& bin, const Boxed& boxed) const;
+  // Returns the test program in `bin`. Each of its tests runs in its own sandbox.
+  TestProgram program(const Lab& lab, const std::filesystem::path& bin, const WrapInSandbox& wrap) const;
 
  protected:
   StudentBuilder(const Workspace& workspace, const Platform& platform) : workspace_(workspace), platform_(platform) {}
 
-  // Adds a lab whose solution's tests were built, here or long ago. Throws GraderError when the manifest does not fit them.
+  // Adds a lab whose solution's tests were built, now or earlier. Throws GraderError if the manifest does not match
+  // them.
   void add(const Lab& lab, const std::filesystem::path& solution_test);
   static std::string fingerprint_of(const std::vector<GradedTest>& tests);
-  // The compiler's answer without our folders, bounded.
+  // Returns the compiler's messages without the tool's folders, bounded.
   std::string shown_error(const Ended& ended, const std::filesystem::path& folder) const;
 
   const Workspace& workspace_;
   const Platform platform_;
-  std::vector<std::filesystem::path> system_;  // Box::system of each step and test
+  std::vector<std::filesystem::path> system_;  // SandboxSpec::system of each step and test
 
  private:
-  std::vector<LabKit> labs_;
+  std::vector<LabTests> labs_;
 };
 
 constexpr std::uint64_t kMegabyte = 1 << 20;
 Limits compile_limits(const Platform& platform);
 
-// Both throw GraderError when the project itself does not build.
+// These functions throw GraderError if the project itself does not build.
 
-// The one for this system: on Linux that of student_build_ninja.cpp, on Windows cmake_student_builder(). `measured`: each file becomes a program that
-// counts, too (Linux only).
+// Returns the builder for this system: on Linux that of student_build_ninja.cpp, on Windows cmake_student_builder().
+// With `measured`, each file is also linked into a program that counts (Linux only).
 std::unique_ptr<StudentBuilder> student_builder_of_this_system(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured,
                                              unsigned jobs, Progress& progress);
-// For build tools that nobody can look into, as Visual Studio's: a build folder of its own, in which the student's file
-// changes. One file at a time, and the compiler sees the whole project.
+// For generators whose commands cannot be listed, such as Visual Studio: a separate build folder, in which the
+// student's file is replaced. Builds one file at a time, and the compiler sees the whole project.
 std::unique_ptr<StudentBuilder> cmake_student_builder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
 
-// Splits a command line as a shell does, without expansions.
+// Splits a command line like a shell, without expansions.
 std::vector<std::string> split_command(const std::string& line);
 
-// Why what a file includes is refused; empty: it is not. Where there is no sandbox, the reference is within reach of an
-// #include. `included` is what the compiler wrote: a rule for make, or MSVC's JSON (/sourceDependencies). `allowed` are files,
-// and folders with all that is below them.
+// Returns the reason why the includes of a file are rejected, or an empty string if they are allowed. Without a
+// sandbox, an #include could reach the reference. `included` is the compiler's output: a make rule, or MSVC's JSON
+// (/sourceDependencies). `allowed` lists files, and folders with everything below them.
 std::string check_included(const std::string& included, const std::vector<std::filesystem::path>& allowed);
 std::string check_included_json(const std::string& included, const std::vector<std::filesystem::path>& allowed);
 
-// Headers below the folders; not the .cpp files, which may be somebody's solution.
+// Returns the headers below the folders. Skips .cpp files, which may be solutions.
 std::vector<std::filesystem::path> headers_in(const std::vector<std::filesystem::path>& folders);
 
 std::string read_all(const std::filesystem::path& file);

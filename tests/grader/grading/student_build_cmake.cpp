@@ -1,5 +1,5 @@
-// LAB_STUDENT_DIR (add_lab.cmake) says where the students' files lie. Here it is a folder of ours with the reference's
-// files; a student's file takes its place there while it is built.
+// LAB_STUDENT_DIR (add_lab.cmake) is the folder of the student files. Here it is a folder of the tool with the
+// reference's files; each student's file replaces its reference while it is built.
 #include <algorithm>
 #include <chrono>
 #include <mutex>
@@ -16,8 +16,9 @@ namespace {
 class CMakeStudentBuilder : public StudentBuilder {
  public:
   CMakeStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, unsigned jobs, Progress& progress);
-  std::string fingerprint(const LabKit& kit) const override;
-  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const override;
+  std::string fingerprint(const LabTests& lab_tests) const override;
+  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                             const WrapInSandbox& wrap) const override;
 
  private:
   fs::path file_of(const Lab& lab) const { return students_ / lab.student_file(); }
@@ -27,10 +28,10 @@ class CMakeStudentBuilder : public StudentBuilder {
   const BuildFolder folder_;
   const fs::path students_;
   std::vector<fs::path> allowed_;  // headers that a student's file may include
-  mutable std::mutex one_;         // the folder holds one student's file at a time
+  mutable std::mutex one_;         // the folder contains one student's file at a time
 };
 
-// The build must see that it is new: a copy may have the old one's time.
+// Copies a file with a new time stamp, so that the build sees a change: a plain copy could have the old file's time.
 void put(const fs::path& from, const fs::path& to) {
   fs::create_directories(to.parent_path());
   fs::copy_file(from, to, fs::copy_options::overwrite_existing);
@@ -45,7 +46,8 @@ CMakeStudentBuilder::CMakeStudentBuilder(const Workspace& workspace, const Platf
   std::vector<std::string> targets;
   std::vector<fs::path> folders = {workspace.root / "platform/linux/include"};
   for (const Lab& lab : workspace.labs) {
-    if (!workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " is not there; grading needs it");
+    if (!workspace.has(lab.solution_file()))
+      throw GraderError(lab.solution_file() + " does not exist; grading needs it");
     const fs::path solution = workspace.root / lab.solution_file();
     if (read_all(file_of(lab)) != read_all(solution)) put(solution, file_of(lab));
     folders.push_back(workspace.root / lab.name);
@@ -55,23 +57,28 @@ CMakeStudentBuilder::CMakeStudentBuilder(const Workspace& workspace, const Platf
   for (const fs::path& header : headers_in(folders)) allowed_.push_back(header);
   const BuildResult built = build(workspace, folder_, targets, jobs, progress);
   if (built.interrupted) return;
-  if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "All of it: " + workspace.shown(built.log));
+  if (!built.ok)
+    throw GraderError("the project itself does not build:\n" + built.error +
+                      "Complete log: " + workspace.shown(built.log));
   for (const Lab& lab : labs) add(lab, programs() / (lab.name + "_graded_test" + platform.suffix));
 }
 
-std::string CMakeStudentBuilder::fingerprint(const LabKit& kit) const {
-  std::string all = fingerprint_of(kit.tests);
-  for (const std::string& file : {kit.lab.test_file(), kit.lab.solution_file()}) all += hash_of(read_all(workspace_.root / file));
+std::string CMakeStudentBuilder::fingerprint(const LabTests& lab_tests) const {
+  std::string all = fingerprint_of(lab_tests.tests);
+  for (const std::string& file : {lab_tests.lab.test_file(), lab_tests.lab.solution_file()})
+    all += hash_of(read_all(workspace_.root / file));
   return hash_of(all);
 }
 
-// MSVC says what it read in a file beside the source; no other compiler is asked here.
+// Returns the reason why the includes are rejected. MSVC writes what it read to a file next to the source; no other
+// compiler is asked here.
 std::string CMakeStudentBuilder::why_refused(const Lab& lab) const {
   const fs::path said = file_of(lab).string() + ".json";
   return platform_.config.empty() ? "" : check_included_json(read_all(said), allowed_);
 }
 
-StudentBuild CMakeStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const {
+StudentBuild CMakeStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                                                const WrapInSandbox& wrap) const {
   StudentBuild result;
   const std::lock_guard lock(one_);
   std::error_code ignored;
@@ -81,15 +88,15 @@ StudentBuild CMakeStudentBuilder::build_student(const Lab& lab, const fs::path& 
   command.args = {"cmake", "--build", folder_.dir.string(), "--target", lab.name + "_graded_test"};
   if (!folder_.config.empty()) command.args.insert(command.args.end(), {"--config", folder_.config, "--", "/nodeReuse:false"});
   command.dir = workspace_.root;
-  Box box;
-  box.limits = compile_limits(platform_);
-  box.read_only = {workspace_.root};
-  box.writable = {folder_.dir};
-  const Ended ended = run(boxed(command, box));
-  put(workspace_.root / lab.solution_file(), file_of(lab));  // no later lab is built over a stranger's file
+  SandboxSpec spec;
+  spec.limits = compile_limits(platform_);
+  spec.read_only = {workspace_.root};
+  spec.writable = {folder_.dir};
+  const Ended ended = run(wrap(command, spec));
+  put(workspace_.root / lab.solution_file(), file_of(lab));  // no later lab is built over an untrusted file
   result.interrupted = ended.how == Ended::How::interrupted;
   if (ended.how == Ended::How::timed_out) {
-    result.error = "the compiler did not end within " + std::to_string(static_cast<int>(box.limits.seconds)) + " s\n";
+    result.error = "the compiler did not end within " + std::to_string(static_cast<int>(spec.limits.seconds)) + " s\n";
   } else if (!ended.ok() && !result.interrupted) {
     result.error = shown_error(ended, students_);
   }
@@ -100,7 +107,8 @@ StudentBuild CMakeStudentBuilder::build_student(const Lab& lab, const fs::path& 
     const std::string program = lab.name + end + platform_.suffix;
     fs::copy_file(programs() / program, bin / program, fs::copy_options::overwrite_existing);
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(programs())) {  // vcpkg puts libraries beside the programs
+  // Vcpkg copies libraries next to the programs
+  for (const fs::directory_entry& entry : fs::directory_iterator(programs())) {
     if (entry.path().extension() == ".dll") fs::copy_file(entry.path(), bin / entry.path().filename(), fs::copy_options::overwrite_existing);
   }
   result.ok = true;

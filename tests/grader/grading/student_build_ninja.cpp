@@ -1,5 +1,5 @@
-// Ninja's own commands for the reference, with the student's file in its place; each step in a box that sees only what it
-// needs.
+// Runs Ninja's own commands for the reference, with the student's file in its place. Each step runs in a sandbox that
+// shows only what it needs.
 #include "student_build.h"
 
 #include <algorithm>
@@ -20,8 +20,8 @@ namespace {
 const std::string kOwnObject = "<own object>";
 const std::string kOutput = "<output>";
 
-// The commands, one after the other, as one: each box costs time.
-std::vector<std::string> one_after_the_other(const std::vector<std::vector<std::string>>& commands) {
+// Joins the commands, in order, into one, because each sandbox costs time.
+std::vector<std::string> joined_commands(const std::vector<std::vector<std::string>>& commands) {
   std::string script;
   for (const std::vector<std::string>& command : commands) {
     if (!script.empty()) script += " && ";
@@ -33,24 +33,25 @@ std::vector<std::string> one_after_the_other(const std::vector<std::vector<std::
   return {"sh", "-c", script};
 }
 
-// How one lab's programs are made.
+// How the programs of one lab are built.
 struct Recipe {
   std::vector<std::string> compile;  // without -o and -c
-  std::vector<fs::path> headers;     // all that the compiler may see of the project
-  std::vector<std::string> exports;  // what the lab asks for; all else stays in the student's object
+  std::vector<fs::path> headers;     // everything that the compiler may see of the project
+  std::vector<std::string> exports;  // the symbols that the lab needs; all others stay local to the student's object
   struct Link {
     std::string program;             // "lab03_overlapped_ex_graded_test"
-    std::vector<std::string> args;   // kOwnObject and kOutput stand for theirs
+    std::vector<std::string> args;   // kOwnObject and kOutput are placeholders for the files
     std::vector<fs::path> inputs;
   };
-  std::vector<Link> links;           // the test program, the lab's program, and that which counts
+  std::vector<Link> links;  // the test program, the lab's program, and the one that counts
 };
 
 class NinjaStudentBuilder : public StudentBuilder {
  public:
   NinjaStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress);
-  std::string fingerprint(const LabKit& kit) const override;
-  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const override;
+  std::string fingerprint(const LabTests& lab_tests) const override;
+  StudentBuild build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                             const WrapInSandbox& wrap) const override;
 
  private:
   Recipe make_recipe(const Lab& lab, const std::vector<std::string>& ends, const std::string& commands) const;
@@ -62,13 +63,14 @@ class NinjaStudentBuilder : public StudentBuilder {
 
 NinjaStudentBuilder::NinjaStudentBuilder(const Workspace& workspace, const Platform& platform, const std::vector<Lab>& labs, bool measured, unsigned jobs, Progress& progress)
     : StudentBuilder(workspace, platform), folder_(workspace.build_dir(platform)) {
-  // gradescope/setup.sh has built everything and then taken the sources away.
+  // gradescope/setup.sh has built everything and then removed the sources.
   const bool sealed = fs::exists(folder_ / "sealed");
   std::vector<std::string> ends = {"_test", ""};
   if (measured) ends.push_back("_measured");
   std::vector<std::string> targets;
   for (const Lab& lab : labs) {
-    if (!sealed && !workspace.has(lab.solution_file())) throw GraderError(lab.solution_file() + " is not there; grading needs it");
+    if (!sealed && !workspace.has(lab.solution_file()))
+      throw GraderError(lab.solution_file() + " does not exist; grading needs it");
     for (const std::string& end : ends) targets.push_back(lab.name + "_solution" + end);
   }
   if (measured) targets.push_back("lab_versus");
@@ -76,13 +78,15 @@ NinjaStudentBuilder::NinjaStudentBuilder(const Workspace& workspace, const Platf
   if (!sealed) {
     const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
     if (built.interrupted) return;
-    if (!built.ok) throw GraderError("the project itself does not build:\n" + built.error + "All of it: " + workspace.shown(built.log));
+    if (!built.ok)
+      throw GraderError("the project itself does not build:\n" + built.error +
+                        "Complete log: " + workspace.shown(built.log));
   }
   progress.phase("reading how the labs are built");
   Command ninja;
   ninja.args = {"ninja", "-C", folder_.string(), "-t", "commands"};
   ninja.args.insert(ninja.args.end(), targets.begin(), targets.end());
-  std::string commands;  // all of it: Ended::output leaves out the middle
+  std::string commands;  // complete; Ended::output leaves out the middle
   ninja.on_output = [&](std::string_view piece) { commands += piece; };
   if (!run(ninja).ok()) throw GraderError("ninja -t commands failed");
   toolchain_ = read_toolchain(folder_, {workspace.root, workspace.build, fs::temp_directory_path()});
@@ -98,15 +102,15 @@ Recipe NinjaStudentBuilder::make_recipe(const Lab& lab, const std::vector<std::s
   Recipe recipe;
   const std::string own = lab.name + "/CMakeFiles/" + lab.name + "_code_solution.dir/__/" + lab.solution_file() + ".o";
   recipe.compile = without_files(compiler_command(commands, own, toolchain_.compiler));
-  std::erase(recipe.compile, "-Werror");    // a student's file may have warnings
-  recipe.compile.push_back("-fno-lto");  // objcopy cannot hide names in what LTO reads
+  std::erase(recipe.compile, "-Werror");  // a student's file may cause warnings
+  recipe.compile.push_back("-fno-lto");   // objcopy cannot hide names in LTO objects
   std::vector<fs::path> folders;
   for (const fs::path& folder : values_of(recipe.compile, {"-I", "-isystem", "-iquote", "-idirafter"})) folders.push_back(folder.lexically_normal());
   recipe.headers = headers_in(folders);
   Command nm;
   nm.args = {"nm", "-P", "--defined-only", "--extern-only", (folder_ / own).string()};
   recipe.exports = symbols_of(run(nm).output, kStrong);
-  if (recipe.exports.empty()) throw GraderError("nm does not say what " + lab.solution_file() + " defines");
+  if (recipe.exports.empty()) throw GraderError("nm lists no symbols of " + lab.solution_file());
 
   for (const std::string& end : ends) {
     Recipe::Link link;
@@ -118,17 +122,18 @@ Recipe NinjaStudentBuilder::make_recipe(const Lab& lab, const std::vector<std::s
       std::error_code error;
       if (word != own && word != output && word != toolchain_.compiler && !is_systems(file) && fs::is_regular_file(file, error)) link.inputs.push_back(file);
     }
-    // Otherwise the solution would be linked in the place of a student's file.
+    // Otherwise the solution would be linked instead of a student's file.
     if (std::count(link.args.begin(), link.args.end(), kOwnObject) != 1) throw GraderError("the command for " + output + " does not name " + own);
     recipe.links.push_back(link);
   }
   return recipe;
 }
 
-std::string NinjaStudentBuilder::fingerprint(const LabKit& kit) const {
-  const Recipe& recipe = recipes_.at(kit.lab.number);
-  std::string all = fingerprint_of(kit.tests);
-  for (const std::string end : {"_solution_test", "_solution"}) all += hash_of(read_all(workspace_.program(platform_, kit.lab.name + end)));
+std::string NinjaStudentBuilder::fingerprint(const LabTests& lab_tests) const {
+  const Recipe& recipe = recipes_.at(lab_tests.lab.number);
+  std::string all = fingerprint_of(lab_tests.tests);
+  for (const std::string end : {"_solution_test", "_solution"})
+    all += hash_of(read_all(workspace_.program(platform_, lab_tests.lab.name + end)));
   for (const std::string& word : recipe.compile) all += word + " ";
   for (const Recipe::Link& link : recipe.links) {
     for (const std::string& word : link.args) all += word + " ";
@@ -136,10 +141,11 @@ std::string NinjaStudentBuilder::fingerprint(const LabKit& kit) const {
   return hash_of(all);
 }
 
-StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin, const Boxed& boxed) const {
+StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& file, const fs::path& bin,
+                                                const WrapInSandbox& wrap) const {
   StudentBuild result;
   const Recipe& recipe = recipes_.at(lab.number);
-  const PrivateFolder folder;  // the source and its object, and nothing else
+  const PrivateFolder folder;  // contains only the source and its object
   const fs::path source = folder.path() / lab.student_file();
   const fs::path out = folder.path() / "out";
   const fs::path object = out / "own.o";
@@ -150,25 +156,26 @@ StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& 
   fs::permissions(source, static_cast<fs::perms>(0644));
   for (const fs::path& path : {out, bin}) fs::permissions(path, fs::perms::all);
 
-  Box box;
-  box.limits = compile_limits(platform_);
-  box.system = system_;
+  SandboxSpec spec;
+  spec.limits = compile_limits(platform_);
+  spec.system = system_;
   const auto step = [&](const std::vector<std::vector<std::string>>& commands, const std::vector<fs::path>& inputs, const fs::path& dir, const fs::path& to) {
     Command command;
-    command.args = commands.size() == 1 ? commands.front() : one_after_the_other(commands);
+    command.args = commands.size() == 1 ? commands.front() : joined_commands(commands);
     command.dir = dir;
     command.env = {{"CCACHE_DISABLE", "1"}};  // the compiler may be a link to ccache, which has no folder here
-    Box mine = box;
+    SandboxSpec mine = spec;
     mine.read_only = inputs;
     mine.writable.push_back(out);
     if (to != out) mine.writable.push_back(to);
-    const Ended ended = run(boxed(command, mine));
+    const Ended ended = run(wrap(command, mine));
     result.interrupted = ended.how == Ended::How::interrupted;
     if (ended.ok() || result.interrupted) return ended;
     command.args = {"true"};
     if (ended.how == Ended::How::timed_out) {
-      result.error = "the compiler did not end within " + std::to_string(static_cast<int>(box.limits.seconds)) + " s\n";
-    } else if (!run(boxed(command, mine)).ok() && !interrupted()) {
+      result.error =
+          "the compiler did not end within " + std::to_string(static_cast<int>(spec.limits.seconds)) + " s\n";
+    } else if (!run(wrap(command, mine)).ok() && !interrupted()) {
       result.grader_error = true;
       result.error = "the sandbox does not start the compiler: " + shown_error(ended, folder.path());
     } else {
@@ -189,11 +196,11 @@ StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& 
   if (!result.error.empty()) return result;
 
   std::vector<std::string> assemble = recipe.compile;
-  // -g0: the text has the debug information already. Clang warns of flags that are for a compiler only.
+  // -g0: the text already contains the debug information. Clang warns about flags that only the compiler uses.
   assemble.insert(assemble.end(), {"-g0", "-Wno-unused-command-line-argument", "-c", "-o", object.string(), text.string()});
   const Ended listed = step({assemble, {"nm", "-P", object.string()}}, {}, out, out);
   if (!listed.ok()) return result;
-  if (listed.output.size() >= 2 * BoundedText::kHalf) {  // some of it is left out
+  if (listed.output.size() >= 2 * BoundedText::kHalf) {  // a part of it is left out
     result.error = "the file has too many names\n";
     return result;
   }
@@ -203,7 +210,8 @@ StudentBuild NinjaStudentBuilder::build_student(const Lab& lab, const fs::path& 
   result.error = symbols.refused;
   if (!result.error.empty()) return result;
 
-  // Only what the lab asks for leaves the object. A std::string::append of the student's own would else be everybody's.
+  // Only what the lab needs is exported from the object. Otherwise a student-defined std::string::append would replace
+  // the library's in the whole program.
   std::vector<std::string> exports = shared_data(listed.output);
   exports.insert(exports.end(), recipe.exports.begin(), recipe.exports.end());
   const fs::path closed = out / "closed.o", waits = out / "waits.o";

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kMostLinks = 40;  // as Linux follows them
+constexpr int kMostLinks = 40;  // Linux has the same limit
 
 class FolderList {
  public:
@@ -25,14 +25,15 @@ class FolderList {
     const fs::path path = fs::canonical(folder, error);
     if (error || !fs::is_directory(path)) return true;
     if (std::any_of(hidden_.begin(), hidden_.end(), [&](const fs::path& one) { return is_below(fs::weakly_canonical(one), path); })) return false;
-    const fs::path named = (folder / "x").lexically_normal().parent_path();  // perhaps by links, as the compiler finds it
+    // Possibly with links, as the compiler finds it
+    const fs::path named = (folder / "x").lexically_normal().parent_path();
     for (const fs::path& one : {path, named}) {
       if (!is_systems(one)) paths_.insert(one);
     }
     return true;
   }
 
-  // The file, and what it links to.
+  // Adds the file and the targets of its links.
   void add_program(fs::path file) {
     std::error_code error;
     for (int i = 0; i < kMostLinks; ++i) {
@@ -49,7 +50,7 @@ class FolderList {
   std::set<fs::path> paths_;
 };
 
-// "libraries: =/usr/lib/gcc/:/lib/", as GCC and Clang print it.
+// Adds the folders in "libraries: =/usr/lib/gcc/:/lib/", the output of GCC and Clang.
 void add_search_dirs(FolderList& folders, const std::string& printed) {
   std::istringstream lines(printed);
   for (std::string line; std::getline(lines, line);) {
@@ -60,7 +61,7 @@ void add_search_dirs(FolderList& folders, const std::string& printed) {
   }
 }
 
-// Without these options and the word behind each.
+// Returns the command without these options and the word after each.
 std::vector<std::string> without(const std::vector<std::string>& command, const std::set<std::string>& options) {
   std::vector<std::string> kept;
   for (std::size_t i = 0; i < command.size(); ++i) {
@@ -70,7 +71,7 @@ std::vector<std::string> without(const std::vector<std::string>& command, const 
   return kept;
 }
 
-// The files that tell Ninja what was read would be written beside the project's own objects.
+// Returns the command without dependency files, which would be written next to the project's own objects.
 std::vector<std::string> without_dependencies(const std::vector<std::string>& command) {
   std::vector<std::string> kept;
   for (const std::string& word : without(command, {"-MT", "-MF"})) {

@@ -1,4 +1,4 @@
-// The compiler that a build folder uses, and the commands that CMake generated for it. grade_kit.h builds with them,
+// Finds the compiler of a build folder and the commands that CMake generated for it. student_build.h builds with them;
 // sandbox.h shows the folders.
 #pragma once
 
@@ -10,16 +10,17 @@ namespace grader {
 
 struct Toolchain {
   std::string compiler;                        // as generated commands name it
-  std::vector<std::filesystem::path> folders;  // what it needs outside of the system's folders; also single files
+  // What it needs outside of the system's folders; may include single files
+  std::vector<std::filesystem::path> folders;
 };
 
-// Reads what CMake wrote into the build folder and asks the compiler for its folders. A folder that holds one of `hidden`
-// is left out. Throws GraderError if the compiler is not known.
+// Reads what CMake wrote into the build folder and asks the compiler for its folders. Leaves out every folder that
+// contains one of `hidden`. Throws GraderError if the compiler is unknown.
 Toolchain read_toolchain(const std::filesystem::path& build_dir, const std::vector<std::filesystem::path>& hidden);
 
-// Returns the command of `commands` that writes `output`, from the compiler on: without launchers, which share a cache with
-// others, without what a shell runs before and after it, and without its files of dependencies. Throws GraderError if there is
-// none.
+// Returns the command of `commands` that writes `output`, starting with the compiler: without launchers, which share a
+// cache with other builds, without other shell commands before and after it, and without dependency files. Throws
+// GraderError if there is none.
 std::vector<std::string> compiler_command(const std::string& commands, const std::string& output, const std::string& compiler);
 
 // Returns the compiler and its flags, without the source and the output.

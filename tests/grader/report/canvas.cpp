@@ -34,7 +34,7 @@ std::optional<std::size_t> column_of(const CsvRow& head, const std::string& name
   return std::nullopt;
 }
 
-// "Lab 3 (12345)", "lab03: overlapped (12345)" -> 3. Canvas ends the name of an assignment, and of nothing else, so. 0: none.
+// Returns 3 for "Lab 3 (12345)" and "lab03: overlapped (12345)", or 0. Only assignment names end with an ID in Canvas.
 int lab_of_column(const std::string& title) {
   const std::string text = lower(trimmed(title));
   const std::size_t open = text.rfind('(');
@@ -46,7 +46,8 @@ int lab_of_column(const std::string& title) {
   return std::stoi(digits);
 }
 
-// The ID in "lastfirst_12345_67890_file" and "lastfirst_LATE_12345_67890_file"; empty: it is no such name.
+// Returns the ID in "lastfirst_12345_67890_file" and "lastfirst_LATE_12345_67890_file", or an empty string if the name
+// has another form.
 std::string id_in(const std::string& name) {
   std::vector<std::string> parts(1);
   for (const char c : name) {
@@ -59,7 +60,7 @@ std::string id_in(const std::string& name) {
 
 struct Columns {
   std::size_t student = 0, id = 0;
-  std::vector<std::size_t> names;         // whole names that mean the student
+  std::vector<std::size_t> names;  // complete names that identify the student
   std::map<int, std::vector<std::size_t>> labs;
 };
 
@@ -76,7 +77,7 @@ Columns columns_of(const CsvRow& head) {
   return columns;
 }
 
-// The rows that a submission may belong to.
+// Returns the rows that a submission may belong to.
 std::vector<std::size_t> rows_of(const std::string& name, const std::vector<CsvRow>& rows, const Columns& columns) {
   std::vector<std::size_t> found;
   const std::string id = id_in(name);
@@ -106,7 +107,7 @@ std::string points_text(double points) {
 Gradebook read_gradebook(const std::string& text) {
   Gradebook gradebook{text, read_csv(text)};
   if (gradebook.rows.empty() || !column_of(gradebook.rows[0], "student") || !column_of(gradebook.rows[0], "id")) {
-    throw UsageError("this is no gradebook exported from Canvas: its first line must name the columns Student and ID, with commas between");
+    throw UsageError("this is not a gradebook exported from Canvas: its first line must name the columns Student and ID, separated by commas");
   }
   const Columns columns = columns_of(gradebook.rows[0]);
   if (columns.labs.empty()) throw UsageError("the gradebook has no column of a lab; they are found by names like 'Lab 3 (12345)'");
@@ -126,9 +127,9 @@ FilledGradebook fill(const Gradebook& gradebook, const ClassReport& report) {
   for (const Grade& grade : report.grades) {
     const std::vector<std::size_t> found = rows_of(grade.name, rows, columns);
     if (found.size() == 1) of_row[found[0]].push_back(&grade);
-    else filled.notes.push_back("the submission " + grade.name + (found.empty() ? " is of no student in the gradebook" : " may be of " + std::to_string(found.size()) + " students; none is filled"));
+    else filled.notes.push_back("the submission " + grade.name + (found.empty() ? " matches no student in the gradebook" : " may be of " + std::to_string(found.size()) + " students; none is filled"));
   }
-  std::set<std::size_t> later;  // an interruption left these
+  std::set<std::size_t> later;  // an interruption left these ungraded
   for (const std::string& name : report.missing) {
     for (const std::size_t row : rows_of(name, rows, columns)) later.insert(row);
   }
@@ -136,7 +137,7 @@ FilledGradebook fill(const Gradebook& gradebook, const ClassReport& report) {
     if (is_number(text_of(rows[i], columns.id)) && of_row.count(i) == 0 && later.count(i) == 0) filled.notes.push_back("the student " + text_of(rows[i], columns.student) + " has no submission");
   }
 
-  std::map<std::size_t, std::pair<std::size_t, std::string>> cells;  // by where they begin
+  std::map<std::size_t, std::pair<std::size_t, std::string>> cells;  // by their start position
   for (std::size_t i = 0; i < report.labs.size(); ++i) {
     const int lab = std::stoi(report.labs[i].substr(3, 2));
     const auto column = columns.labs.find(lab);

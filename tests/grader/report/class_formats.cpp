@@ -1,4 +1,4 @@
-// A class report for people and other programs: console, CSV, JUnit.
+// Formats of a class report: console, CSV, JUnit.
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
@@ -20,7 +20,7 @@ std::string score_of(const LabResult& lab) {
   return std::to_string(lab.earned());
 }
 
-// Spreadsheets take a cell that begins so for a formula.
+// Returns a CSV cell. Spreadsheets interpret a cell with such a first character as a formula.
 std::string csv_cell(const std::string& text) {
   std::string cell = plain_line(text, 1000);
   if (!cell.empty() && std::string("=+-@").find(cell[0]) != std::string::npos && cell != "-") cell.insert(0, "'");
@@ -29,14 +29,14 @@ std::string csv_cell(const std::string& text) {
   return "\"" + cell + "\"";
 }
 
-// What HTML may hold, XML may, too. A line's end would be lost in an attribute.
+// Escapes text for XML as for HTML. In an attribute, a raw line end would be lost.
 std::string xml(const std::string& text) {
   std::string result = html(text, std::string::npos);
   for (std::size_t at = 0; (at = result.find('\n', at)) != std::string::npos; at += 5) result.replace(at, 1, "&#10;");
   return result;
 }
 
-// On a terminal; Hangul, kanji and the like are two wide.
+// Returns the width on a terminal; Hangul, kanji and similar characters take two columns.
 std::size_t columns(const std::string& text) {
   std::size_t count = 0;
   for (const char c : text) {
@@ -59,7 +59,7 @@ std::string plain_line(const std::string& text, std::size_t most) {
   std::string line;
   for (const char c : text) {
     const unsigned char byte = static_cast<unsigned char>(c);
-    const bool within = byte >> 6 == 2 && line.size() < most + 3;  // a character of more than one byte is not cut
+    const bool within = byte >> 6 == 2 && line.size() < most + 3;  // does not split a character of several bytes
     if (line.size() >= most && !within) return line + "...";
     line += byte < 32 || byte == 127 ? '?' : c;
   }

@@ -21,7 +21,7 @@ std::string coloured(Verdict verdict) {
   return verdict == Verdict::not_run || verdict == Verdict::not_started ? dim(name) : red(name);
 }
 
-// " on tsan", for what failed on another platform than the first.
+// Returns " on tsan" for a test that failed on another platform than the first.
 std::string where(const TestResult& test, const Workspace& workspace) {
   if (test.passed() || test.platform.empty() || test.platform == workspace.platforms().front().name) return "";
   return " on " + test.platform;
@@ -40,7 +40,8 @@ void print_table(const LabResult& lab, const Workspace& workspace) {
   }
 }
 
-// "lab03 TODO 2" -> "lab03_overlapped_ex/overlapped_ex.cpp at TODO 2". Over their own chain it can be an earlier lab's.
+// Returns "lab03_overlapped_ex/overlapped_ex.cpp at TODO 2" for "lab03 TODO 2". Over the student's own chain it may be
+// an earlier lab's.
 std::string place_of(const std::string& todo, const Workspace& workspace) {
   for (const Lab& lab : workspace.labs) {
     if (todo.starts_with(lab.name.substr(0, 5) + " ")) return lab.student_file() + " at " + todo.substr(6);
@@ -58,20 +59,22 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
     }
     return "full points, and the last lab. Try it: ./lab run " + std::to_string(lab.number);
   }
-  if (lab.problem == Problem::grader) return "this is a fault of the course, not yours.";
+  if (lab.problem == Problem::grader) return "this is an error of the course, not yours.";
   if (lab.problem == Problem::build) {
     if (!workspace.has(lab.file)) return "./lab reset " + std::to_string(lab.number) + " brings the starter back";
     const auto tells_of = [&](const std::string& text) { return lab.problem_text.find(text) != std::string::npos; };
-    const bool of_the_file = tells_of(lab.file) || tells_of("undefined reference") || workspace.platforms().front().name == "windows";  // MSVC has other words
-    if (!of_the_file) return "the error is not in " + lab.file + ". ./lab doctor says whether something is missing here";
+    // MSVC has other messages
+    const bool of_the_file =
+        tells_of(lab.file) || tells_of("undefined reference") || workspace.platforms().front().name == "windows";
+    if (!of_the_file) return "the error is not in " + lab.file + ". ./lab doctor shows whether something is missing here";
     return "correct " + lab.file + ", then: " + again;
   }
   const TestResult* failure = failure_to_show(lab);
   if (failure == nullptr) return again;
-  if (failure->verdict == Verdict::grader_error) return "this is a fault of the course, not yours.";
+  if (failure->verdict == Verdict::grader_error) return "this is an error of the course, not yours.";
   if (failure->verdict == Verdict::not_started) {
     std::string todo = todo_of(failure->output);  // "lab03 TODO 2"
-    // A test may come to a later TODO first: the table's functions are called, its State is not.
+    // A test may reach a later TODO first: it calls the table's functions, but not its State.
     const std::vector<int> open = open_todos(read_text(workspace.root / lab.file));
     const std::string of_this_lab = lab.name.substr(0, 5) + " TODO ";
     if (!open.empty() && todo.starts_with(of_this_lab)) todo = of_this_lab + std::to_string(open.front());
@@ -81,7 +84,7 @@ std::string next_step(const LabResult& lab, const Report& report, const Workspac
   return "correct " + lab.file + ", then: " + again;
 }
 
-// What shows this failure again.
+// Returns the command that reproduces this failure.
 std::string replay_of(const TestResult& test, const LabResult& lab, const Report& report, const Workspace& workspace) {
   std::string command = "./lab check " + std::to_string(lab.number) + " --test " + test.name;
   if (!test.seed.empty()) command += " --seed " + test.seed;
@@ -98,7 +101,7 @@ std::string own_chain_line(const LabResult& lab, const Report& report, const Wor
   const std::string points = std::to_string(own.earned) + "/" + std::to_string(lab.possible());
   switch (own.status) {
     case OwnChain::Status::none: return "";
-    case OwnChain::Status::no_reference: return start + "this copy of the course has no reference to put below lab " + number;
+    case OwnChain::Status::no_reference: return start + "this copy of the course has no reference below lab " + number;
     case OwnChain::Status::no_points: return start + "not run, lab " + number + " has no points yet";
     case OwnChain::Status::not_asked_for: return start + "not run; ./lab check " + number + report.again + " --own runs it";
     case OwnChain::Status::does_not_build: return start + "they do not compile, see " + workspace.shown(own.log);
@@ -120,7 +123,7 @@ std::string score(const LabResult& lab) {
   return lab.full() ? green(text) : red(text);
 }
 
-// One line for each test that failed beside the one that is shown.
+// Prints one line for each other failed test.
 void print_other_failures(const LabResult& lab, const Workspace& workspace) {
   constexpr std::size_t kMost = 110;  // characters of a reason
   const TestResult* const shown = failure_to_show(lab);
@@ -155,14 +158,14 @@ std::string indented(std::string text, const Workspace& workspace) {
 void print_failure(const TestResult& test, const Workspace& workspace, const std::string& file) {
   std::printf("%s  %s%s", bold(test.name).c_str(), coloured(test.verdict).c_str(), where(test, workspace).c_str());
   if (!test.reason.empty() && test.verdict != Verdict::not_started) std::printf(": %s", test.reason.c_str());
-  std::string story;  // without what stands in it twice, or in the line above
-  std::set<std::string> told = {std::string(name_of(test.verdict)) + ": " + test.reason};
-  std::istringstream lines(story_of(test.output, file));
+  std::string output;  // without lines that repeat another one or the line above
+  std::set<std::string> printed = {std::string(name_of(test.verdict)) + ": " + test.reason};
+  std::istringstream lines(readable_output(test.output, file));
   for (std::string line; std::getline(lines, line);) {
-    const bool may_come_once = line.starts_with("rule: ") || line.starts_with("hang: ");
-    if (!may_come_once || told.insert(line).second) story += line + "\n";
+    const bool may_occur_once = line.starts_with("rule: ") || line.starts_with("hang: ");
+    if (!may_occur_once || printed.insert(line).second) output += line + "\n";
   }
-  std::printf("\n%s", indented(story, workspace).c_str());
+  std::printf("\n%s", indented(output, workspace).c_str());
 }
 
 void print_lab(const LabResult& lab, const Report& report, const Workspace& workspace) {
@@ -176,7 +179,8 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
   } else if (const TestResult* failure = failure_to_show(lab)) {
     std::printf("\n");
     print_failure(*failure, workspace, lab.file);
-    if (failure->verdict != Verdict::not_started && failure->output.find("story: read: ") == std::string::npos) {  // it crashed
+    // It crashed
+    if (failure->verdict != Verdict::not_started && failure->output.find("story: read: ") == std::string::npos) {
       const std::vector<std::string> row = handout_row(read_text(workspace.root / lab.name / "README.md"), failure->name);
       if (row.size() > 1) std::printf("    read: %s/README.md#what-failing-tests-mean; look at %s\n", lab.name.c_str(), row[1].c_str());
     }
@@ -185,7 +189,7 @@ void print_lab(const LabResult& lab, const Report& report, const Workspace& work
     }
   }
   print_other_failures(lab, workspace);
-  if (!lab.full() && !lab.log.empty()) std::printf("\nAll of it: %s\n", workspace.shown(lab.log).c_str());
+  if (!lab.full() && !lab.log.empty()) std::printf("\nComplete log: %s\n", workspace.shown(lab.log).c_str());
   const std::string next = next_step(lab, report, workspace);
   if (!next.empty()) std::printf("Next: %s\n", next.c_str());
   std::fflush(stdout);
@@ -222,7 +226,7 @@ void print_stage(const StageResult& stage, const Workspace& workspace) {
       std::printf("%s  %s%s%s\n", failure.name.c_str(), coloured(failure.verdict).c_str(), reason.empty() ? "" : ": ", reason.c_str());
     }
     if (stage.failures.size() > kNamed) std::printf("and %zu more\n", stage.failures.size() - kNamed);
-    std::printf("All of it: %s\n\n", workspace.shown(stage.log).c_str());
+    std::printf("Complete log: %s\n\n", workspace.shown(stage.log).c_str());
   }
   std::fflush(stdout);
 }
@@ -243,7 +247,7 @@ void print_suite(const SuiteReport& report) {
     for (const std::string& one : report.left_out) left += (left.empty() ? "" : "; ") + one;
     std::printf("left to ./lab test --all: %s\n", left.c_str());
   }
-  if (report.interrupted) std::printf("interrupted: this is what was done so far\n");
+  if (report.interrupted) std::printf("interrupted: these are the results so far\n");
   std::printf("%zu passed, %zu failed\n", report.passed(), report.failed());
   std::fflush(stdout);
 }

@@ -9,7 +9,7 @@ namespace grader {
 
 namespace {
 
-// The rest of the line when it begins so.
+// Returns whether the line begins with `start`, and sets `rest` to its rest.
 bool takes(const std::string& line, const std::string& start, std::string& rest) {
   if (!line.starts_with(start)) return false;
   rest = line.substr(start.size());
@@ -21,8 +21,8 @@ bool is_step(const std::string& line) {
   return dot != 0 && dot != std::string::npos && line.compare(dot, 2, ". ") == 0;
 }
 
-// "expected the size to be 2, but it was 1"; "expected: find gives the client, but it is false"
-void split_expected(const std::string& line, Card& card) {
+// Splits "expected the size to be 2, but it was 1" and "expected: find gives the client, but it is false".
+void split_expected(const std::string& line, FailureSummary& summary) {
   std::size_t begin = 8;
   for (const std::string start : {"expected: ", "expected that ", "expected "}) {
     if (!line.starts_with(start)) continue;
@@ -32,48 +32,51 @@ void split_expected(const std::string& line, Card& card) {
   const std::string text = line.substr(std::min(begin, line.size()));
   constexpr std::string_view kMiddle = ", but ";
   const std::size_t at = text.rfind(kMiddle);
-  card.expected = text.substr(0, at);
-  if (at != std::string::npos) card.observed = text.substr(at + kMiddle.size());
+  summary.expected = text.substr(0, at);
+  if (at != std::string::npos) summary.observed = text.substr(at + kMiddle.size());
 }
 
 }  // namespace
 
-Card card_of(const TestResult& test, const std::string& file, int number) {
-  Card card;
-  std::istringstream lines(story_of(test.output, file));
+FailureSummary failure_summary_of(const TestResult& test, const std::string& file, int number) {
+  FailureSummary summary;
+  std::istringstream lines(readable_output(test.output, file));
   for (std::string line; std::getline(lines, line);) {
     std::string text;
     if (is_step(line)) {
-      card.steps.push_back(line);
+      summary.steps.push_back(line);
     } else if (takes(line, "rule: ", text)) {
-      if (!card.rule.empty()) continue;
+      if (!summary.rule.empty()) continue;
       const std::size_t colon = text.find(": ");
-      card.rule = text.substr(0, colon);
-      if (colon != std::string::npos) card.broken = text.substr(colon + 2);
-    } else if (line.starts_with("expected") && card.expected.empty()) {
-      split_expected(line, card);
+      summary.rule = text.substr(0, colon);
+      if (colon != std::string::npos) summary.broken = text.substr(colon + 2);
+    } else if (line.starts_with("expected") && summary.expected.empty()) {
+      split_expected(line, summary);
     } else if (takes(line, "read: ", text)) {
       const std::size_t comma = text.rfind(", ");
-      card.handout = comma == std::string::npos ? text : text.substr(comma + 2);
-      if (comma != std::string::npos) card.notes = text.substr(0, comma);
+      summary.handout = comma == std::string::npos ? text : text.substr(comma + 2);
+      if (comma != std::string::npos) summary.notes = text.substr(0, comma);
     } else if (takes(line, "order: ", text)) {
-      card.order.push_back(text);
+      summary.order.push_back(text);
     } else if (takes(line, "seen: ", text)) {
-      card.seen.push_back(text);
+      summary.seen.push_back(text);
     } else if (takes(line, "cause: ", text)) {
-      card.causes.push_back(text);
-    } else if (!line.starts_with("seed: ") && line.find(": Failure") == std::string::npos && line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
-      card.rest += line + "\n";
+      summary.causes.push_back(text);
+    } else if (!line.starts_with("seed: ") && line.find(": Failure") == std::string::npos &&
+               line.find(test.reason.empty() ? "\n" : test.reason) == std::string::npos) {
+      summary.rest += line + "\n";
     }
   }
-  if (card.rest.find_first_not_of(" \n") == std::string::npos) card.rest.clear();
+  if (summary.rest.find_first_not_of(" \n") == std::string::npos) summary.rest.clear();
   if (test.verdict != Verdict::not_started && test.verdict != Verdict::grader_error && test.verdict != Verdict::not_run) {
-    // A crash does not come to its "read:" line.
-    if (card.handout.empty()) card.handout = file.substr(0, file.find('/')) + "/README.md#what-failing-tests-mean";
-    card.replay = "./lab check " + std::to_string(number) + " --test " + test.name + (test.seed.empty() ? "" : " --seed " + test.seed) +
-                  (test.platform.empty() || test.platform == "linux" ? "" : " --platform " + test.platform);
+    // A crash ends the test before its "read:" line.
+    if (summary.handout.empty())
+      summary.handout = file.substr(0, file.find('/')) + "/README.md#what-failing-tests-mean";
+    summary.replay = "./lab check " + std::to_string(number) + " --test " + test.name +
+                     (test.seed.empty() ? "" : " --seed " + test.seed) +
+                     (test.platform.empty() || test.platform == "linux" ? "" : " --platform " + test.platform);
   }
-  return card;
+  return summary;
 }
 
 }  // namespace grader

@@ -30,8 +30,8 @@ ordered_json entry_of(const std::string& number, const std::string& name, int po
 std::string output_of(const TestResult& test, const LabResult& lab, const std::string& root) {
   if (test.passed()) return "";
   std::string text = std::string(name_of(test.verdict)) + (test.reason.empty() || test.verdict == Verdict::not_started ? "" : ": " + test.reason) + "\n\n" +
-                     story_of(test.output, lab.file);
-  const std::string replay = card_of(test, lab.file, lab.number).replay;
+                     readable_output(test.output, lab.file);
+  const std::string replay = failure_summary_of(test, lab.file, lab.number).replay;
   if (!replay.empty()) text += "replay: " + replay + "\n";
   for (std::size_t at; (at = text.find(root)) != std::string::npos;) text.erase(at, root.size());
   return text;

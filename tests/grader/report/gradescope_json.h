@@ -1,4 +1,4 @@
-// A grade in the form that Gradescope reads: /autograder/results/results.json.
+// Converts a grade to the format of Gradescope: /autograder/results/results.json.
 #pragma once
 
 #include <set>
@@ -8,8 +8,8 @@
 
 namespace grader {
 
-// One entry for each test; one for a lab that was not handed in or does not compile. Paths below `root` are made short.
-// A student sees the tests of `hidden`, which no handout has, when the grades are published.
+// Returns one entry for each test, or one for a lab that was not submitted or does not compile. Shortens paths below
+// `root`. Tests in `hidden`, which no handout contains, are visible to students after the grades are published.
 std::string to_gradescope(const Grade& grade, const std::filesystem::path& root, const std::set<std::string>& hidden = {});
 
 }  // namespace grader

@@ -15,7 +15,7 @@ constexpr const char* kStyle =
 #include "style.css.inc"
     ;
 
-// "<td class=no>12</td><td>text</td>"
+// Returns "<td class=no>12</td><td>text</td>".
 std::string half(std::size_t number, const std::string& text, const std::string& kind) {
   return element("td", number == 0 ? "no void" : "no", number == 0 ? "" : std::to_string(number)) +
          element("td", number == 0 ? "code void" : "code" + kind, html(text, 2000));

@@ -39,7 +39,7 @@ double median(std::vector<int> points) {
 std::string points_table(const ClassReport& report) {
   std::string head = "<th>submission</th>", rows;
   for (const std::string& lab : report.labs) head += element("th", "n", html(lab.substr(0, 5)));
-  std::vector<std::vector<int>> points(report.labs.size() + 1);  // of those that were handed in; the last: totals
+  std::vector<std::vector<int>> points(report.labs.size() + 1);  // those that were submitted; the last element: totals
   for (const Grade& grade : report.grades) {
     const bool any = std::any_of(grade.labs.begin(), grade.labs.end(), [](const LabResult& lab) { return lab.problem != Problem::missing; });
     rows += "<tr>" + element("td", "name", link(grade.name));
@@ -60,7 +60,7 @@ std::string points_table(const ClassReport& report) {
          "</tr><tr>" + counts + "</tr></tfoot></table></div>\n";
 }
 
-// What is missed, and by whom. The most often missed comes first.
+// Counts what is missed, and by which students. The most often missed is first.
 class Missed {
  public:
   void add(const std::string& what, const std::string& who, const std::string& how, const std::string& example = "") {
@@ -69,7 +69,7 @@ class Missed {
     example_.emplace(what, example);
   }
   bool empty() const { return who_.empty(); }
-  // `of`: how many could miss it.
+  // Returns the table. `of`: number of students who could miss it.
   std::string table(const std::string& title, const std::string& detail, const std::map<std::string, std::size_t>& of) const {
     constexpr std::size_t kMost = 20, kMostWays = 3;
     std::vector<std::string> order;
@@ -87,7 +87,7 @@ class Missed {
       rows += "<tr>" + element("td", "n", std::to_string(who_.at(order[i]).size()) + (all == of.end() ? "" : " of " + std::to_string(all->second))) +
               element("td", "name", html(order[i], 100) + (example_.at(order[i]).empty() ? "" : "<br><small>" + html(example_.at(order[i]), 200) + "</small>")) + element("td", "name dim", hows) + "</tr>\n";
     }
-    const std::string more = order.size() > kMost ? element("p", "dim", std::to_string(order.size() - kMost) + " more are missed by fewer.") : "";
+    const std::string more = order.size() > kMost ? element("p", "dim", std::to_string(order.size() - kMost) + " more are missed by fewer students.") : "";
     return "<div class=\"wide\"><table><thead><tr><th class=\"n\">students</th><th>" + title + "</th><th>" + detail + "</th></tr></thead><tbody>\n" + rows + "</tbody></table></div>" + more + "\n";
   }
 
@@ -114,16 +114,19 @@ std::string missed_of(const ClassReport& report) {
          "<h2>Tests that are missed most</h2>\n" + (tests.empty() ? "<p>Every test passed.</p>\n" : tests.table("test", "verdicts", taken));
 }
 
-std::string alike_of(const ClassReport& report) {
-  std::string body = "<h2>Suspiciously alike</h2>\n";
-  if (report.alike.empty()) return body + "<p>No two files of one lab are.</p>\n";
+std::string similar_files_of(const ClassReport& report) {
+  std::string body = "<h2>Suspiciously similar</h2>\n";
+  if (report.similar.empty()) return body + "<p>No two files of one lab are similar.</p>\n";
   std::string rows;
-  for (const Alike& pair : report.alike) {
+  for (const SimilarSubmissions& pair : report.similar) {
     rows += "<tr>" + element("td", "n", std::to_string(static_cast<int>(pair.share * 100 + .5)) + " %") + element("td", "", html(pair.lab, 40)) +
             element("td", "name", link(pair.first)) + element("td", "name", link(pair.second)) + "</tr>\n";
   }
-  return body + "<p class=\"dim\">How much of the smaller file is in the other, whatever its names, comments and layout; without what all were given. A reason to look, not a proof: "
-                "<code>lab compare A B</code> shows both.</p>\n<div class=\"wide\"><table><thead><tr><th class=\"n\">share</th><th>lab</th><th></th><th></th></tr></thead><tbody>\n" +
+  return body +
+         "<p class=\"dim\">The share of the smaller file that the other one contains. Names, comments, layout and "
+         "given code are ignored. This is a reason to look, not a proof: "
+         "<code>lab compare A B</code> shows both.</p>\n<div class=\"wide\"><table><thead><tr><th "
+         "class=\"n\">share</th><th>lab</th><th></th><th></th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>\n";
 }
 
@@ -132,8 +135,10 @@ std::string alike_of(const ClassReport& report) {
 std::string html_of(const ClassReport& report) {
   std::string body = "<h1>The IOCP lab: " + std::to_string(report.grades.size()) + " submissions</h1>\n<p class=\"dim\">Platform " + html(report.platform, 20) +
                      (report.seed.empty() ? "" : ", seed " + html(report.seed, 40)) + ". Sandbox: " + html(report.sandbox, 300) + ".</p>\n";
-  if (!report.complete()) body += "<p class=\"warn\">Not graded yet: " + std::to_string(report.missing.size()) + ". The same command goes on.</p>\n";
-  body += points_table(report) + missed_of(report) + alike_of(report);
+  if (!report.complete())
+    body += "<p class=\"warn\">Not graded yet: " + std::to_string(report.missing.size()) +
+            ". Run the same command again to continue.</p>\n";
+  body += points_table(report) + missed_of(report) + similar_files_of(report);
   std::string notes;
   for (const Grade& grade : report.grades) {
     for (const std::string& note : grade.notes) notes += element("li", "", link(grade.name) + ": " + html(note, 300)) + "\n";

@@ -25,39 +25,44 @@ std::string list_of(const std::vector<std::string>& lines) {
   return element("ul", "", items);
 }
 
-std::string steps_of(const Card& card) {
+std::string steps_of(const FailureSummary& summary) {
   std::string text;
-  for (const std::string& step : card.steps) text += html(step, 500) + "<br>";
+  for (const std::string& step : summary.steps) text += html(step, 500) + "<br>";
   return text;
 }
 
-std::string card_of(const TestResult& original, const LabResult& lab, const StudentPage& page, bool open) {
+std::string details_of(const TestResult& original, const LabResult& lab, const StudentPage& page, bool open) {
   TestResult test = original;
   const std::string root = page.root.generic_string() + "/";
   for (std::string* text : {&test.output, &test.reason}) {
     for (std::size_t at; root.size() > 1 && (at = text->find(root)) != std::string::npos;) text->erase(at, root.size());
   }
-  const Card card = grader::card_of(test, lab.file, lab.number);
-  const std::string expected = html(card.expected, 1000), observed = html(card.observed, 1000);
-  std::string body = entry("why", test.verdict == Verdict::wrong && !expected.empty() && card.rule.empty() ? "" : html(test.reason, 1000)) +
-                     entry("expected", expected) + entry("observed", observed) + entry("rule", card.rule.empty() ? "" : element("code", "", html(card.rule, 100))) +
-                     entry("steps", steps_of(card)) + entry("seen", list_of(card.seen)) + entry("cause", list_of(card.causes)) + entry("order", list_of(card.order)) + entry("seed", html(test.seed, 40)) +
-                     entry("notes", html(card.notes, 100)) + entry("read", html(card.handout, 200)) +
-                     entry("replay", card.replay.empty() ? "" : element("code", "", html(card.replay, 300)));
+  const FailureSummary summary = grader::failure_summary_of(test, lab.file, lab.number);
+  const std::string expected = html(summary.expected, 1000), observed = html(summary.observed, 1000);
+  std::string body = entry("why", test.verdict == Verdict::wrong && !expected.empty() && summary.rule.empty()
+                                      ? ""
+                                      : html(test.reason, 1000)) +
+                     entry("expected", expected) + entry("observed", observed) +
+                     entry("rule", summary.rule.empty() ? "" : element("code", "", html(summary.rule, 100))) +
+                     entry("steps", steps_of(summary)) + entry("seen", list_of(summary.seen)) +
+                     entry("cause", list_of(summary.causes)) + entry("order", list_of(summary.order)) +
+                     entry("seed", html(test.seed, 40)) + entry("notes", html(summary.notes, 100)) +
+                     entry("read", html(summary.handout, 200)) +
+                     entry("replay", summary.replay.empty() ? "" : element("code", "", html(summary.replay, 300)));
   body = element("dl", "", "\n" + body);
-  if (!card.rest.empty()) body += element("pre", "", html(card.rest));
+  if (!summary.rest.empty()) body += element("pre", "", html(summary.rest));
   if (const std::optional<Timeline> timeline = parse_timeline(test.timeline)) body += html_timeline(*timeline);
   return "<details class=\"card\" id=\"" + html(test.name, 200) + "\"" + std::string(open ? " open" : "") + "><summary><b>" + html(test.name, 200) + "</b> " + verdict_of(test) + "</summary>\n" + body + "</details>\n";
 }
 
-bool has_card(const TestResult& test) { return !test.passed() && test.verdict != Verdict::not_run; }
+bool has_summary(const TestResult& test) { return !test.passed() && test.verdict != Verdict::not_run; }
 
 std::string tests_of(const LabResult& lab) {
   std::string rows;
   for (const TestResult& test : lab.tests) {
     const std::string name = html(test.name, 200);
     rows += "<tr>" + element("td", "n", std::to_string(test.earned()) + "/" + std::to_string(test.points)) +
-            element("td", "name", has_card(test) ? "<a href=\"#" + name + "\">" + name + "</a>" : name) +
+            element("td", "name", has_summary(test) ? "<a href=\"#" + name + "\">" + name + "</a>" : name) +
             element("td", "", verdict_of(test)) + element("td", "n dim", in_seconds(test.seconds)) + "</tr>\n";
   }
   return "<table><thead><tr><th class=\"n\">points</th><th>test</th><th>verdict</th><th class=\"n\">time</th></tr></thead><tbody>\n" + rows + "</tbody></table>\n";
@@ -69,8 +74,8 @@ std::string section_of(const LabResult& lab, const StudentPage& page) {
   if (!lab.tests.empty()) body += tests_of(lab);
   bool first = true;
   for (const TestResult& test : lab.tests) {
-    if (!has_card(test)) continue;
-    body += card_of(test, lab, page, first);
+    if (!has_summary(test)) continue;
+    body += details_of(test, lab, page, first);
     first = false;
   }
   const auto file = page.files.find(lab.number), solution = page.solutions.find(lab.number);

@@ -32,7 +32,8 @@ std::string text_at(double x, double y, const std::string& text, std::size_t mos
   return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\">" + html(text.size() > most ? text.substr(0, most - 1) + "." : text) + "</text>\n";
 }
 
-// Where each moment stands: order is kept, and a gap grows with its logarithm. A few use the room there is.
+// Returns the x position of each moment: the order is kept, and the width of a gap is logarithmic. A few moments use
+// the full width.
 std::map<double, double> places_of(const std::vector<Span>& spans) {
   std::map<double, double> places;
   for (const Span& span : spans) places[span.start] = places[span.start + span.length] = 0;
@@ -50,10 +51,10 @@ std::map<double, double> places_of(const std::vector<Span>& spans) {
 std::string bar(const Span& span, double left, double right) {
   const double top = kHead + kLane * static_cast<double>(span.lane) + (kLane - kBar) / 2, width = std::max(right - left, 3.0);
   const std::string kind = span.failed ? "span failed" : span.open ? "span open" : "span";
-  const std::string told = span.name + (span.detail.empty() ? "" : ": " + span.detail) + ", at " + time_text(span.start) +
+  const std::string title = span.name + (span.detail.empty() ? "" : ": " + span.detail) + ", at " + time_text(span.start) +
                            (span.open ? ", not ended" : span.length > 0 ? ", for " + time_text(span.length) : "") + (span.failed ? ", failed" : "");
   return "<rect class=\"" + kind + "\" x=\"" + number(left) + "\" y=\"" + number(top) + "\" width=\"" + number(width) + "\" height=\"" + number(kBar) +
-         "\" rx=\"2\"><title>" + html(told, 300) + "</title></rect>\n";
+         "\" rx=\"2\"><title>" + html(title, 300) + "</title></rect>\n";
 }
 
 std::string list_of(const std::vector<Span>& spans, const std::vector<std::string>& lanes) {
@@ -65,7 +66,7 @@ std::string list_of(const std::vector<Span>& spans, const std::vector<std::strin
             element("td", span.failed ? "bad" : "", html(span.name, 100)) + element("td", "", html(span.detail, 200)) + element("td", "n", span.length > 0 ? time_text(span.length) : "") +
             element("td", span.failed ? "bad" : "mid", end) + "</tr>\n";
   }
-  const std::string more = spans.size() > kMostListed ? element("p", "dim", std::to_string(spans.size() - kMostListed) + " more are in the picture only.") : "";
+  const std::string more = spans.size() > kMostListed ? element("p", "dim", std::to_string(spans.size() - kMostListed) + " more are only in the chart.") : "";
   return "<details><summary>The same as a list</summary><div class=\"wide\"><table><thead><tr><th class=\"n\">at</th><th>where</th><th>what</th><th></th><th class=\"n\">for</th><th></th></tr></thead><tbody>\n" +
          rows + "</tbody></table></div>" + more + "</details>\n";
 }
@@ -91,7 +92,7 @@ std::string html_timeline(const Timeline& timeline) {
     const double y = kHead + kLane * static_cast<double>(i);
     svg += "<line class=\"lane\" x1=\"0\" x2=\"" + number(width) + "\" y1=\"" + number(y) + "\" y2=\"" + number(y) + "\"/>\n" + text_at(4, y + 15, timeline.lanes[i], 26);
   }
-  double free = kLabels;  // of the head line
+  double free = kLabels;  // the next free position in the head line
   for (const auto& place : places) {
     const std::string text = time_text(place.first - places.begin()->first);
     if (place.second < free) continue;
@@ -99,7 +100,7 @@ std::string html_timeline(const Timeline& timeline) {
     free = place.second + kLetter * static_cast<double>(text.size()) + 14;
   }
   for (const Span& span : spans) svg += bar(span, places.at(span.start), places.at(span.start + span.length));
-  std::vector<double> used(lanes, 0);  // a name stands behind its bar, where nothing else is
+  std::vector<double> used(lanes, 0);  // a name is drawn after its bar if that space is free
   for (std::size_t i = 0; i < spans.size(); ++i) {
     const Span& span = spans[i];
     const double begin = places.at(span.start), end = places.at(span.start + span.length), need = kLetter * static_cast<double>(span.name.size()) + 6;
@@ -118,8 +119,10 @@ std::string html_timeline(const Timeline& timeline) {
   }
   svg += "</svg>\n";
   return "<div class=\"wide\">" + svg + "</div>\n" +
-         element("p", "dim", "Time goes to the right; long waits are shortened. Blue: done; red: failed; amber: not ended." +
-                                 (left_out > 0 ? " " + std::to_string(left_out) + " more bars are left out." : "")) + "\n" + list_of(spans, timeline.lanes);
+         element("p", "dim",
+                 "Time increases to the right; long waits are shortened. Blue: done; red: failed; amber: not ended." +
+                     (left_out > 0 ? " " + std::to_string(left_out) + " more bars are left out." : "")) +
+         "\n" + list_of(spans, timeline.lanes);
 }
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// The picture of a timeline, as inline SVG.
+// Draws a timeline as inline SVG.
 #pragma once
 
 #include <string>
@@ -7,8 +7,9 @@
 
 namespace grader {
 
-// Lanes below each other, time to the right. Long waits are shortened, or the calls around them could not be seen. Below
-// it the calls as a list, for paper and for those who cannot point. Empty for a timeline without spans.
+// Returns the chart, or an empty string for a timeline without spans. Lanes are drawn below each other, time to the
+// right. Long waits are shortened, because otherwise the calls around them would be invisible. A list of the calls
+// follows, for print and for readers without a pointing device.
 std::string html_timeline(const Timeline& timeline);
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// The console's face of a timeline.
+// Formats a timeline for the console.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -26,13 +26,13 @@ bool is_operation(const Timeline& timeline, const Span& span) { return timeline.
 bool waits(const Span& span) { return span.name.starts_with("GetQueued") || span.name == "accept"; }
 double end_of(const Span& span) { return span.open ? 1e300 : span.start + span.length; }
 
-// What is said of a bar that has not ended.
+// Returns the state of a span that has not ended.
 std::string result_of(const Timeline& timeline, const Span& span) {
-  if (span.open) return is_operation(timeline, span) ? "is out" : waits(span) ? "waits" : "does not come back";
+  if (span.open) return is_operation(timeline, span) ? "is outstanding" : waits(span) ? "waits" : "does not return";
   return "";
 }
 
-// One sign for what a lane does; the later one in this order hides the earlier one.
+// Returns one character for the lane's activity; a later character in this order replaces an earlier one.
 char sign_of(const Timeline& timeline, const Span& span) {
   if (span.failed) return '!';
   if (is_operation(timeline, span)) return '=';
@@ -44,7 +44,8 @@ int rank_of(char sign) { return static_cast<int>(std::string(" -=#*!").find(sign
 }  // namespace
 
 std::vector<std::string> lanes_of(const Timeline& timeline) {
-  // Not to scale: most of the time nothing happens. Each moment at which something begins or ends is as wide as any other.
+  // Not to scale, because most of the time nothing happens. Each moment at which something begins or ends has the same
+  // width.
   std::set<double> moments;
   for (const Span& span : timeline.spans) {
     moments.insert(span.start);
@@ -94,7 +95,8 @@ std::vector<std::string> errors_of(const Timeline& timeline) {
 std::vector<std::string> lines_of(const Timeline& timeline, std::size_t most) {
   std::vector<const Span*> shown;
   for (const Span& span : timeline.spans) {
-    if (!is_operation(timeline, span) || span.open) shown.push_back(&span);  // its call and its completion tell of it
+    // Its call and its completion already show it
+    if (!is_operation(timeline, span) || span.open) shown.push_back(&span);
   }
   std::stable_sort(shown.begin(), shown.end(), [](const Span* a, const Span* b) { return end_of(*a) < end_of(*b); });
   std::vector<std::string> lines;

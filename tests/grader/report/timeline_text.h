@@ -1,4 +1,4 @@
-// The parts of `lab trace`.
+// The parts of the output of `lab trace`.
 #pragma once
 
 #include <string>
@@ -8,14 +8,15 @@
 
 namespace grader {
 
-// One row for each lane, one column for a few events: which ran, which waited, what was outstanding. At most 100 wide.
+// Returns one row per lane and one column for a few events: which thread ran, which waited, what was outstanding. At
+// most 100 wide.
 std::vector<std::string> lanes_of(const Timeline& timeline);
 
-// What happened, a line for each call, step and deed of a client, in the order in which they ended; at most 100 wide.
-// Of more than `most` lines the middle is left out.
+// Returns a line for each call, step and client action, in the order in which they ended; at most 100 wide. If there
+// are more than `most` lines, the middle is left out.
 std::vector<std::string> lines_of(const Timeline& timeline, std::size_t most);
 
-// The names of the error codes in it: "error 64: ERROR_NETNAME_DELETED".
+// Returns the names of the error codes in the timeline: "error 64: ERROR_NETNAME_DELETED".
 std::vector<std::string> errors_of(const Timeline& timeline);
 
 }  // namespace grader

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// "[12/40] Building ..." -> "12/40"
+// Returns "12/40" for "[12/40] Building ...".
 std::string progress_of(const std::string& line) {
   if (line.empty() || line[0] != '[') return "";
   const std::size_t end = line.find(']');
@@ -21,7 +21,7 @@ std::string progress_of(const std::string& line) {
   return inner.find('/') != std::string::npos && inner.find_first_not_of("0123456789/") == std::string::npos ? inner : "";
 }
 
-// Runs one step, its output into the log and its counter into the progress line.
+// Runs one step. Its output is written to the log, its counter to the progress line.
 Ended run_step(Command command, std::ofstream& log, Progress& progress) {
   std::string line;
   command.on_output = [&](std::string_view piece) {
@@ -89,7 +89,7 @@ std::string first_error(const std::string& output, const Workspace& workspace) {
   const auto is_of_another = [&](const std::string& line) {
     return !progress_of(line).empty() || line.starts_with("FAILED: ") || line.starts_with("ninja: ") || line.find(" warning: ") != std::string::npos;
   };
-  // An error in a template of the library: the student's own line stands above it, as the place that asked for it.
+  // For an error in a library template, the student's own line is listed before it, as the place of instantiation.
   std::vector<std::string> shown;
   for (std::size_t i = first; !first_is_students && i-- > 0 && shown.empty() && !is_of_another(lines[i]);) {
     for (const Lab& lab : workspace.labs) {
@@ -141,7 +141,8 @@ BuildResult build(const Workspace& workspace, const BuildFolder& folder, const s
     if (!folder.config.empty()) command.args.insert(command.args.end(), {"--config", folder.config});
     command.args.push_back("--target");
     command.args.insert(command.args.end(), targets.begin(), targets.end());
-    if (folder.config.empty()) command.args.insert(command.args.end(), {"--", "-k", "0"});  // Ninja: go on after errors
+    // Makes Ninja continue after errors
+    if (folder.config.empty()) command.args.insert(command.args.end(), {"--", "-k", "0"});
     command.env = {{"NINJA_STATUS", "[%f/%t] "}};
     command.dir = workspace.root;
     return run_step(command, log, progress);
@@ -150,7 +151,7 @@ BuildResult build(const Workspace& workspace, const BuildFolder& folder, const s
   const bool fresh = !configured(folder);
   Ended ended;
   if (!fresh || (ended = configure()).ok()) ended = compile();
-  // A file that decides what targets there are has come since the folder was configured.
+  // A file that defines targets was added after the folder was configured.
   if (!fresh && ended.output.find("ninja: error: unknown target") != std::string::npos && (ended = configure()).ok()) {
     ended = compile();
   }
@@ -169,7 +170,7 @@ std::vector<BuildResult> build_each(const Workspace& workspace, const BuildFolde
   if (all.ok || all.interrupted || targets.size() == 1) return std::vector<BuildResult>(targets.size(), all);
   for (const std::string& target : targets) {
     results.push_back(build(workspace, folder, {target}, jobs, progress));
-    if (!results.back().ok) {  // the next build would write over the log
+    if (!results.back().ok) {  // the next build would overwrite the log
       const fs::path kept = workspace.log("build-" + folder.name + "-" + target);
       std::error_code ignored;
       fs::rename(results.back().log, kept, ignored);

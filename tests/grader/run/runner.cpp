@@ -19,7 +19,7 @@ namespace grader {
 
 namespace {
 
-constexpr double kListLimit = 300;  // the first program of a day may have to set up Wine
+constexpr double kListLimit = 300;  // Wine may have to be set up at its first start
 
 std::string read_file(const std::filesystem::path& file, std::size_t most = 16 << 20) {
   std::ifstream stream(file, std::ios::binary);
@@ -29,7 +29,7 @@ std::string read_file(const std::filesystem::path& file, std::size_t most = 16 <
   return text;
 }
 
-// 16 hexadecimal digits.
+// Returns 16 hexadecimal digits.
 std::string random_digits() {
   static std::random_device random;
   static std::mutex mutex;
@@ -39,16 +39,16 @@ std::string random_digits() {
   return digits;
 }
 
-// A report that was prepared before the test ran does not know its name.
+// Returns a random file name. A report that was written before the test ran cannot have this name.
 std::string secret_name(const std::string& what) { return what + "-" + random_digits() + ".json"; }
 
 struct Files {
   std::string report;    // GoogleTest's
-  std::string timeline;  // as it was written
-  std::string key;       // that the program was given, to seal what it passed
+  std::string timeline;  // in its raw form
+  std::string key;       // the key that the program received to seal its report
 };
 
-// Runs the program in a folder of its own; GoogleTest's report is a file in it, so nobody else's can be taken for it.
+// Runs the program in its own folder. GoogleTest's report is a file in it, so no other report can be mistaken for it.
 Ended run_program(const TestProgram& program, const std::string& option, double limit, Files& read) {
   const PrivateFolder folder;
   const bool records = program.timeline != TestProgram::Timeline::of_none;
@@ -88,7 +88,8 @@ TestResult run_once(const TestRun& run, const std::string& seed) {
     TestProgram program = *run.program;
     if (!seed.empty()) program.platform.env.emplace_back("LAB_SEED", seed);
     Files read;
-    const Ended ended = run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.patience, read);
+    const Ended ended =
+        run_program(program, "--gtest_filter=" + result.name, run.limit * program.platform.timeout_scale, read);
     judge(ended, read.report, program.platform.sanitized, result, {read.key, has_evidence(program.platform) ? run.places : nullptr});
     const bool failed = !result.passed() && result.verdict != Verdict::not_started;
     if (failed || program.timeline == TestProgram::Timeline::of_all) result.timeline = tidy_timeline(read.timeline);
@@ -99,7 +100,7 @@ TestResult run_once(const TestRun& run, const std::string& seed) {
   return result;
 }
 
-// A failure that costs little to see again, and that a right program could not have.
+// Returns whether the failure is cheap to repeat and cannot occur in a right program.
 bool worth_running_again(Verdict verdict) {
   return verdict == Verdict::wrong || verdict == Verdict::crash || verdict == Verdict::race || verdict == Verdict::leak;
 }
@@ -149,7 +150,7 @@ int shrink(const TestRun& run, double seconds) {
     smallest.seconds += spent;
     return true;
   };
-  // Delta debugging: leaves out half of the deviations, then quarters, down to single ones.
+  // Delta debugging: removes half of the deviations, then quarters, down to single ones.
   for (std::size_t part = order->planned->size(); part > 0; part /= 2) {
     for (std::size_t at = order->planned->size(); at > 0 && !interrupted() && since(start) < seconds;) {
       const std::size_t from = at > part ? at - part : 0;
@@ -179,7 +180,8 @@ std::vector<std::string> list_tests(const TestProgram& program, std::string& why
 
 namespace {
 
-// The tests of one program. Returns whether all of them pass; otherwise changes no verdict. `why` is what was seen.
+// Runs the tests of one program. Returns whether all of them pass; otherwise changes no verdict and sets `why` to what
+// failed.
 bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   const TestProgram& program = *runs.front().program;
   std::string filter = "--gtest_filter=";
@@ -188,7 +190,7 @@ bool pass_in_one_process(std::span<const TestRun> runs, std::string& why) {
   std::vector<Evidence> evidence;
   for (const TestRun& run : runs) {
     filter += run.result->name + ":";
-    limit += run.limit * program.platform.patience;
+    limit += run.limit * program.platform.timeout_scale;
     run.result->platform = program.platform.name;
     results.push_back(run.result);
   }
@@ -208,7 +210,7 @@ void run_group(std::span<const TestRun> runs) {
   }
   const auto passed = [](const TestRun& run) { return run.result->passed(); };
   if (runs.size() == 1 || !std::all_of(runs.begin(), runs.end(), passed)) return;
-  if (!pass_in_one_process(runs, second_why)) return;  // it depends on the tests before it, each time
+  if (!pass_in_one_process(runs, second_why)) return;  // the result depends on earlier tests, each time
   TestResult& first = *runs.front().result;
   first.verdict = Verdict::inconsistent;
   first.reason = "the tests of this program failed in one process, then passed each alone and in one process";
@@ -219,7 +221,7 @@ void run_group(std::span<const TestRun> runs) {
 
 namespace {
 
-// Counts what is done. Called on several threads.
+// Counts completed tests. May be called from several threads.
 class Counter {
  public:
   explicit Counter(const Done& on_done) : on_done_(on_done) {}

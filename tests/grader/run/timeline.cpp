@@ -19,7 +19,7 @@ constexpr std::size_t kMostSpans = 4000;
 constexpr std::size_t kMostName = 80;    // bytes
 constexpr double kMostTime = 1e9;        // microseconds
 
-// One event a line, as the test program writes them: a broken line spoils only itself.
+// Parses one event per line, as the test program writes them. A broken line affects only itself.
 std::vector<json> events_of(const std::string& text) {
   std::vector<json> events;
   const std::size_t end = std::min(text.size(), kMostTimeline);
@@ -43,7 +43,7 @@ std::string text_in(const json& object, const char* key) {
   return text;
 }
 
-// 0 when there is none, or it is nonsense.
+// Returns the number, or 0 if it is missing or out of range.
 double number_in(const json& object, const char* key, double most) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number()) return 0;
@@ -96,7 +96,7 @@ std::optional<Timeline> parse_timeline(const std::string& text) {
   }
   if (spans.empty()) return std::nullopt;
   std::stable_sort(spans.begin(), spans.end(), [](const auto& a, const auto& b) { return a.second.start < b.second.start; });
-  std::map<Key, std::size_t> lanes;  // those that have something in them, in their order
+  std::map<Key, std::size_t> lanes;  // the lanes with at least one span, in order
   for (const auto& [key, span] : spans) {
     if (lanes.size() < kMostLanes) lanes.emplace(key, 0);
   }
@@ -120,7 +120,7 @@ std::string tidy_timeline(const std::string& text) {
   if (!parse_timeline(text)) return "";
   std::string tidy;
   for (const json& event : events_of(text)) {
-    // A stranger's event may grow when it is written again: bytes become escapes.
+    // An untrusted event may become longer when it is rewritten: bytes become escapes.
     const std::string line = event.dump(-1, ' ', true, json::error_handler_t::replace);
     if (tidy.size() + line.size() + 4 > kMostTimeline) break;
     tidy += (tidy.empty() ? "[" : "\n,") + line;

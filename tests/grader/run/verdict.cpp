@@ -45,7 +45,8 @@ struct Mark {
   Verdict verdict;
 };
 
-// In this order: a race or a bad access explains a wrong answer or a hang; a leak is often only its consequence.
+// Checked in this order: a race or a bad access explains a wrong answer or a hang; a leak is often only its
+// consequence.
 constexpr Mark kBeforeWrong[] = {
     {"WARNING: ThreadSanitizer", Verdict::race},
     {"ERROR: AddressSanitizer", Verdict::crash},
@@ -63,7 +64,7 @@ void set(TestResult& test, Verdict verdict, const std::string& reason) {
   test.reason = reason;
 }
 
-// The line that begins with `start`, without it. Nothing when there is none.
+// Returns the rest of the line that begins with `start`, or nullopt if there is none.
 std::optional<std::string> line_after(const std::string& text, const std::string& start) {
   std::size_t at = text.starts_with(start) ? 0 : text.find("\n" + start);
   if (at == std::string::npos) return std::nullopt;
@@ -78,7 +79,7 @@ std::optional<std::string> last_line_after(const std::string& text, const std::s
   return line_after(at == std::string::npos ? text : text.substr(at), start);
 }
 
-// The seed or order of the last line that begins so: "seed: 17", "seed: 0/12.1".
+// Returns the seed or order of the last line that begins with `start`, as in "seed: 17" and "seed: 0/12.1".
 std::string seed_of(const std::string& output, const std::string& start = "seed: ") {
   const std::string seed = last_line_after(output, start).value_or("");
   return seed.substr(0, seed.find_first_not_of("0123456789/.-"));
@@ -91,7 +92,7 @@ bool find_mark(const Mark (&marks)[N], TestResult& test) {
     if (at == std::string::npos) continue;
     test.verdict = mark.verdict;
     test.reason = line_at(test.output, at);
-    test.seed = seed_of(test.output.substr(0, at));  // the test may have gone on with other seeds
+    test.seed = seed_of(test.output.substr(0, at));  // the test may have continued with other seeds
     return true;
   }
   return false;
@@ -109,7 +110,7 @@ bool is_frame(const std::string& line) {
   return at != std::string::npos && at > 0 && line[at] == '#';
 }
 
-// "    #0 0x7f12 in f() /a/b.cpp:3 (program+0x12)" -> "    #0 f() /a/b.cpp:3"
+// Removes the addresses: "    #0 0x7f12 in f() /a/b.cpp:3 (program+0x12)" -> "    #0 f() /a/b.cpp:3".
 std::string without_addresses(std::string line) {
   const std::size_t at = line.find(" 0x"), in = line.find(" in ");
   if (at != std::string::npos && in != std::string::npos && line.find(' ', at + 1) == in) line.erase(at, in + 3 - at);
@@ -117,9 +118,9 @@ std::string without_addresses(std::string line) {
   return line;
 }
 
-constexpr std::size_t kReportLines = 24;  // beside the frames in the student's file
+constexpr std::size_t kReportLines = 24;  // in addition to the frames in the student's file
 
-// A sanitizer's report as a person reads it: what, where in the student's file, then the rest up to its bound.
+// Arranges a sanitizer's report for reading: the error, the place in the student's file, then the rest up to a limit.
 std::vector<std::string> arrange_report(const std::vector<std::string>& report, const std::string& own_file) {
   std::vector<std::string> own, rest;
   std::string heading;  // "Write of size 4 at 0x7b04 by thread T1:"
@@ -148,13 +149,13 @@ std::vector<std::string> arrange_report(const std::vector<std::string>& report, 
   return arranged;
 }
 
-// The lines of an output without the sanitizers' reports, then the first of these, arranged. Of many seeds only the last
-// one is told: it is the one that failed.
+// Returns the lines of an output without sanitizer reports, then the first report, arranged. Of several seeds only the
+// last one is shown, because it is the one that failed.
 std::vector<std::string> lines_of(const std::string& output, const std::string& own_file) {
   std::vector<std::string> lines, report, shown;
   std::size_t reports = 0;
   std::optional<std::size_t> first_seed;  // where in `lines`
-  bool in_report = false, dump = false;   // AddressSanitizer prints memory behind its summary
+  bool in_report = false, dump = false;   // AddressSanitizer prints memory after its summary
   std::istringstream stream(output);
   for (std::string line; std::getline(stream, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
@@ -179,7 +180,8 @@ std::vector<std::string> lines_of(const std::string& output, const std::string& 
     if (line.find("==ABORTING") != std::string::npos) dump = false;
     if (reports == 1 && !report.empty() && !in_report && shown.empty()) shown = arrange_report(report, own_file);
   }
-  if (shown.empty() && reports > 0) shown = arrange_report(report, own_file);  // the program died in the middle of it
+  // The program died in the middle of the report
+  if (shown.empty() && reports > 0) shown = arrange_report(report, own_file);
   lines.insert(lines.end(), shown.begin(), shown.end());
   if (reports > 1) lines.push_back("more reports, in the log: " + std::to_string(reports - 1));
   return lines;
@@ -204,7 +206,7 @@ std::vector<std::string> lines_in(const std::string& text) {
   return lines;
 }
 
-// Why a report that says "passed" is not believed, or an empty string.
+// Returns the reason why a report that says "passed" is rejected, or an empty string.
 std::string missing_evidence(const Reported& report, const std::vector<std::string>& reached, const Evidence& evidence) {
   if (evidence.places == nullptr || evidence.places->empty()) return "";
   if (report.seal != test::seal_of(evidence.key, report.name + "\n" + report.reached)) return "expected a report from the end of the test, but the report has no valid seal";
@@ -215,8 +217,8 @@ std::string missing_evidence(const Reported& report, const std::vector<std::stri
 }
 
 constexpr std::size_t kMostOrders = 100;  // characters
-constexpr std::size_t kStoryHead = 50;  // lines
-constexpr std::size_t kStoryTail = 20;
+constexpr std::size_t kOutputHead = 50;  // lines
+constexpr std::size_t kOutputTail = 20;
 constexpr std::size_t kStoryWidth = 400;
 
 }  // namespace
@@ -230,7 +232,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   if (ended.how == How::interrupted) return set(test, Verdict::not_run, "interrupted");
   const std::optional<std::vector<Reported>> report = json.empty() ? std::nullopt : parse_report(json);
   const bool one = report && report->size() == 1 && report->front().name == test.name;
-  if (one && report->front().failed) {  // the report is the only trace when the code under test closed stdout
+  if (one && report->front().failed) {  // the report is the only source if the code under test closed stdout
     const std::string& message = report->front().message;
     if (test.output.find(line_at(message, 0)) == std::string::npos) test.output += "\n" + message;
   }
@@ -257,7 +259,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
     const std::string missing = missing_evidence(report->front(), test.reached, evidence);
     return set(test, missing.empty() ? Verdict::passed : Verdict::wrong, missing);
   }
-  // Why tests/support ended the process, when it could say so.
+  // The reason why tests/support ended the process, if it could report one.
   if (const auto why = line_after(test.output, "hang: "); why && !report) return set(test, Verdict::hang, *why);
   if (rule) {
     const std::size_t sentence = rule->find(": ");
@@ -275,7 +277,7 @@ void judge(const Ended& ended, const std::string& json, bool sanitized, TestResu
   if (report->front().failed) return set(test, Verdict::wrong, expected ? "expected" + *expected : "");
   if (!report->front().ran) return set(test, Verdict::wrong, "the test was skipped");
   if (sanitized && find_mark(kAfterWrong, test)) return;
-  set(test, Verdict::crash, "the test went well, but then its program ended with " + describe_end(ended));
+  set(test, Verdict::crash, "the test passed, but then its program ended with " + describe_end(ended));
 }
 
 bool judge_together(const Ended& ended, const std::string& json, bool sanitized, const std::vector<TestResult*>& tests,
@@ -328,13 +330,13 @@ std::string todo_of(const std::string& output) {
   return line.substr(0, line.find_first_of("\"\r"));
 }
 
-std::string story_of(const std::string& output, const std::string& own_file) {
+std::string readable_output(const std::string& output, const std::string& own_file) {
   std::vector<std::string> kept;
   std::size_t more = 0, same = 0;
   const auto keep = [&](const std::string& line) {
     kept.push_back(line);
-    if (kept.size() > kStoryHead + 2 * kStoryTail) {
-      kept.erase(kept.begin() + kStoryHead);
+    if (kept.size() > kOutputHead + 2 * kOutputTail) {
+      kept.erase(kept.begin() + kOutputHead);
       ++more;
     }
   };
@@ -355,12 +357,12 @@ std::string story_of(const std::string& output, const std::string& own_file) {
   }
   end_same();
   while (!kept.empty() && kept.back().empty()) kept.pop_back();
-  std::string story;
+  std::string readable;
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (more > 0 && i == kStoryHead) story += "... " + std::to_string(more) + " lines are left out here ...\n";
-    story += kept[i] + "\n";
+    if (more > 0 && i == kOutputHead) readable += "... " + std::to_string(more) + " lines are left out here ...\n";
+    readable += kept[i] + "\n";
   }
-  return story;
+  return readable;
 }
 
 }  // namespace grader

@@ -1,4 +1,5 @@
-// Unpacks what students hand in, in the sandbox: archive_posix.cpp by GNU tar and unzip, archive_win32.cpp by Windows' tar.
+// Unpacks submitted archives in the sandbox: archive_posix.cpp with GNU tar and unzip, archive_win32.cpp with Windows'
+// tar.
 #pragma once
 
 #include <string>
@@ -9,19 +10,19 @@
 
 namespace grader {
 
-constexpr std::uint64_t kMostArchive = 200 << 20;  // bytes of the archive, and of all that is in it
-constexpr std::size_t kMostOfOneName = 20;         // files of one lab's name
+constexpr std::uint64_t kMostArchive = 200 << 20;  // bytes of the archive, and of its unpacked contents
+constexpr std::size_t kMostOfOneName = 20;         // files with the name of one lab's file
 
-// ".zip", ".tar.gz", ".tgz" or ".tar", when the name ends so, in whatever case; otherwise empty.
+// Returns the archive's suffix, ".zip", ".tar.gz", ".tgz" or ".tar", in any case, or an empty string if there is none.
 std::string archive_end(const std::filesystem::path& path);
 bool is_archive(const std::filesystem::path& path);
 
-// Takes the students' files, and only these, into the empty folder `into`. Returns why the archive is refused; empty:
-// it was not. What lies in `into` then is still a stranger's: there may be links in it.
+// Extracts the students' files, and only these, into the empty folder `into`. Returns the reason why the archive is
+// rejected, or an empty string. The files in `into` are still untrusted: they may be links.
 std::string unpack(const std::filesystem::path& archive, const std::vector<Lab>& labs, const Sandbox& sandbox,
                    const std::filesystem::path& into);
 
-// Why this list of names, one a line, is refused; empty: it is not.
+// Returns the reason why this list of names, one per line, is rejected, or an empty string if it is allowed.
 std::string refuse_names(const std::string& list);
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// By GNU tar and unzip, in a box.
+// Unpacks with GNU tar and unzip in the sandbox.
 #include "archive.h"
 
 #include "submission.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kSeconds = 20;
 
-// "3 files, 1234 bytes uncompressed, ..." -> 1234
+// Returns 1234 for "3 files, 1234 bytes uncompressed, ...".
 std::uint64_t uncompressed(const std::string& totals) {
   const std::size_t end = totals.find(" bytes uncompressed");
   const std::size_t start = end == std::string::npos ? end : totals.rfind(' ', end - 1);
@@ -24,7 +24,7 @@ std::string unpack(const fs::path& archive, const std::vector<Lab>& labs, const 
   std::error_code error;
   if (fs::file_size(archive, error) > kMostArchive || error) return "it is larger than 200 MB";
   fs::permissions(into, fs::perms::all);
-  // Strangers' names never come near a command line: the archive is read under one of ours.
+  // Untrusted names are never part of a command line: the archive is read under a name of the tool.
   const PrivateFolder own;
   const bool zip = archive_end(archive) == ".zip";
   const fs::path copy = own.path() / (zip ? "archive.zip" : "archive.tar");
@@ -32,15 +32,15 @@ std::string unpack(const fs::path& archive, const std::vector<Lab>& labs, const 
   if (error) return "it cannot be read";
   fs::permissions(copy, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
 
-  Box box;
-  box.read_only = {copy};
-  box.limits.seconds = kSeconds;
-  box.limits.memory = 1u << 30;
-  box.limits.file = 2 << 20;  // of one file; a source is smaller
+  SandboxSpec spec;
+  spec.read_only = {copy};
+  spec.limits.seconds = kSeconds;
+  spec.limits.memory = 1u << 30;
+  spec.limits.file = 2 << 20;  // of one file; a source is smaller
   const auto tool = [&](std::vector<std::string> args, bool writes) {
     Command command;
     command.args = std::move(args);
-    Box mine = box;
+    SandboxSpec mine = spec;
     if (writes) {
       command.dir = into;
       mine.writable = {into};
@@ -67,7 +67,7 @@ std::string unpack(const fs::path& archive, const std::vector<Lab>& labs, const 
   for (const Lab& lab : labs) args.push_back("*" + lab.topic + ".cpp");
   const Ended ended = tool(args, true);
   if (ended.how == Ended::How::timed_out) return "it takes more than 20 s to unpack";
-  return "";  // unzip and tar also complain about names that are not there
+  return "";  // unzip and tar also report names that do not exist
 }
 
 }  // namespace grader

@@ -1,5 +1,5 @@
-// By the tar that comes with Windows (bsdtar): it reads .zip, too. Each file comes through a pipe, bounded; nothing but what
-// we write ourselves reaches the disk, so there are no links and no bombs. Not tried: Wine has no tar.
+// Unpacks with the tar of Windows (bsdtar), which also reads .zip. Each file is read through a pipe, bounded. Only the
+// tool writes to the disk, so there are no links and no decompression bombs. Not tested: Wine has no tar.
 #include <fstream>
 #include <sstream>
 
@@ -15,7 +15,7 @@ constexpr double kSeconds = 20;
 
 bool is_plain(char c) { return c > ' ' && c < 127 && std::string("*?[]\\:\"<>|").find(c) == std::string::npos; }
 
-// What tar takes as this name: where a character may not survive the way there and back, anything may stand.
+// Returns the pattern that matches this name in tar; characters that the conversion may change become wildcards.
 std::string pattern_of(const std::string& name) {
   std::size_t start = name.size();
   while (start > 0 && is_plain(name[start - 1])) --start;
@@ -27,15 +27,15 @@ std::string pattern_of(const std::string& name) {
 std::string unpack(const fs::path& archive, const std::vector<Lab>& labs, const Sandbox& sandbox, const fs::path& into) {
   std::error_code error;
   if (fs::file_size(archive, error) > kMostArchive || error) return "it is larger than 200 MB";
-  Box box;
-  box.limits.seconds = kSeconds;
-  box.limits.memory = 1u << 30;
-  box.limits.processes = 8;
+  SandboxSpec spec;
+  spec.limits.seconds = kSeconds;
+  spec.limits.memory = 1u << 30;
+  spec.limits.processes = 8;
   const auto tar = [&](const std::string& what, const std::string& name) {
     Command command;
     command.args = {"tar", what, archive.string()};
     if (!name.empty()) command.args.push_back(name);
-    return run(sandbox.wrap(command, box));
+    return run(sandbox.wrap(command, spec));
   };
   const Ended names = tar("-tf", "");
   if (names.how == Ended::How::timed_out) return "it takes more than 20 s to read";

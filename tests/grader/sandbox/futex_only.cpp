@@ -1,5 +1,6 @@
-// What `lab grade` puts in the place of syscall() in a student's file. The standard library's waiting (std::atomic::wait,
-// std::latch, semaphores) is compiled into that file and asks for a futex; nothing else there has a use for system calls.
+// Replaces syscall() in a student's file under `lab grade`. The standard library's waiting functions
+// (std::atomic::wait, std::latch, semaphores) are compiled into that file and need a futex; nothing else in it needs
+// system calls.
 #include <cerrno>
 #include <cstdarg>
 

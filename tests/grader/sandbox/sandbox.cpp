@@ -19,8 +19,8 @@ using Args = std::vector<std::string>;
 
 void add(Args& args, std::initializer_list<std::string> more) { args.insert(args.end(), more); }
 
-// As root a box is run by one of these, so that the limit of processes holds: the kernel does not apply it to root.
-// Each box has another one, for the limit counts all processes of a user.
+// The first UID for sandboxes. When started as root, each sandbox runs under its own unprivileged UID: RLIMIT_NPROC
+// does not apply to root, and it counts all processes of a user.
 constexpr unsigned kFirstUser = 1'946'000'000;
 constexpr unsigned kUsers = 4096;
 
@@ -39,19 +39,20 @@ void add_system(Args& args) {
   for (const std::string file : {"/etc/alternatives", "/etc/ld.so.cache"}) add(args, {"--ro-bind-try", file, file});
 }
 
-// bwrap makes parents that only root may enter; the one who runs in the box must come through.
+// Adds the parent folders of `path`. bwrap would create parents that only root may enter, but the sandbox UID must
+// enter them.
 void add_parents(Args& args, const fs::path& path, std::set<fs::path>& made) {
   if (!path.has_relative_path() || !made.insert(path).second) return;
   add_parents(args, path.parent_path(), made);
   add(args, {"--perms", "0755", "--dir", path.string()});
 }
 
-// Without walls, another user must come through our private folders to what the box has; nobody may list them. What the
-// box may write is this user's, what it may only read is nobody's to write.
-void let_in(uid_t user, const Box& box) {
+// Without bubblewrap, grants the sandbox UID search permission (x, not r) on the tool's private folders. The UID
+// becomes owner of what the sandbox may write; root owns what it may only read.
+void grant_access(uid_t user, const SandboxSpec& spec) {
   std::error_code ignored;
   const fs::path top = fs::temp_directory_path(ignored);
-  for (const std::vector<fs::path>& paths : {box.read_only, box.writable, {box.scratch}}) {
+  for (const std::vector<fs::path>& paths : {spec.read_only, spec.writable, {spec.scratch}}) {
     for (const fs::path& path : paths) {
       if (!is_below(path, top)) continue;  // not a private folder
       fs::path folder = top;
@@ -59,18 +60,19 @@ void let_in(uid_t user, const Box& box) {
         folder /= part;
         if (fs::is_directory(fs::symlink_status(folder, ignored))) fs::permissions(folder, fs::perms::others_exec, fs::perm_options::add, ignored);
       }
-      const bool reads = std::find(box.read_only.begin(), box.read_only.end(), path) != box.read_only.end();
+      const bool reads = std::find(spec.read_only.begin(), spec.read_only.end(), path) != spec.read_only.end();
       if (reads) fs::permissions(path, fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove, ignored);
-      if (::lchown(path.c_str(), reads ? 0 : user, reads ? 0 : user) != 0) continue;  // then the command says what it cannot do
+      // Then the command reports what it cannot do
+      if (::lchown(path.c_str(), reads ? 0 : user, reads ? 0 : user) != 0) continue;
     }
   }
 }
 
 std::string in_seconds(double seconds) { return std::to_string(static_cast<long>(std::ceil(seconds)) + 1); }
 
-// Limits that each process of the box has, and hands on to what it starts.
+// Adds the limits of each process in the sandbox; child processes inherit them.
 void add_limits(Args& args, const Limits& limits) {
-  add(args, {"choom", "-n", "1000", "--"});  // when memory runs out, this goes first
+  add(args, {"choom", "-n", "1000", "--"});  // if memory runs out, the kernel kills this process first
   add(args, {"prlimit", "--core=0", "--cpu=" + in_seconds(limits.seconds), "--fsize=" + std::to_string(limits.file),
              "--nproc=" + std::to_string(limits.processes), "--nofile=" + std::to_string(limits.open_files)});
   if (limits.memory > 0) args.push_back("--as=" + std::to_string(limits.memory));
@@ -98,14 +100,14 @@ bool Sandbox::works(const fs::path& readable) const {
   const PrivateFolder folder;
   Command command;
   command.args = {"true"};
-  Box box;
-  box.scratch = folder.path();
-  box.limits.seconds = 10;
+  SandboxSpec spec;
+  spec.scratch = folder.path();
+  spec.limits.seconds = 10;
   if (!readable.empty()) {
     command.args = {"test", "-r", readable.string()};
-    box.read_only = {readable};
+    spec.read_only = {readable};
   }
-  return run(wrap(command, box)).ok();
+  return run(wrap(command, spec)).ok();
 }
 
 std::string Sandbox::description() const {
@@ -113,13 +115,15 @@ std::string Sandbox::description() const {
     return std::string("resource limits only") + (identity_ == Identity::another_user ? ", as another user" : "") +
            ": bubblewrap does not run here, so a submission sees this computer's files and network";
   }
-  return "bubblewrap: no network but a loopback of its own, no files but its own and the system's";
+  return "bubblewrap: only a private loopback network, its own files and the system's";
 }
 
-std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) const {
+std::vector<std::string> Sandbox::bwrap_command(const SandboxSpec& spec, const std::string& dir) const {
   const fs::path filter = folder_.path() / kFilter;
   Args args;
-  if (fs::file_size(filter) > 0) args = {"sh", "-c", "exec \"$@\" 9<\"$0\"", filter.string(), "bwrap", "--seccomp", "9"};  // it reads the filter from a descriptor
+  // Bwrap reads the filter from a descriptor
+  if (fs::file_size(filter) > 0)
+    args = {"sh", "-c", "exec \"$@\" 9<\"$0\"", filter.string(), "bwrap", "--seccomp", "9"};
   else args = {"bwrap"};
   add(args, {"--die-with-parent", "--new-session", "--clearenv", "--unshare-ipc", "--unshare-pid", "--unshare-net",
                "--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab"});
@@ -130,31 +134,33 @@ std::vector<std::string> Sandbox::walls(const Box& box, const std::string& dir) 
   }
   add(args, {"--perms", "0755", "--dir", "/etc"});
   add_system(args);
-  const std::string size = std::to_string(box.limits.disk);
+  const std::string size = std::to_string(spec.limits.disk);
   add(args, {"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/tmp"});
   std::set<fs::path> made = {"/tmp", "/usr"};
-  for (const std::vector<fs::path>& paths : {box.system, box.read_only, box.writable, {box.scratch}}) {
+  for (const std::vector<fs::path>& paths : {spec.system, spec.read_only, spec.writable, {spec.scratch}}) {
     for (const fs::path& path : paths) add_parents(args, path.parent_path(), made);
   }
-  if (!box.scratch.empty()) add(args, {"--perms", "0777", "--size", size, "--tmpfs", box.scratch.string()});
-  for (const fs::path& path : box.system) add(args, {"--ro-bind", path.string(), path.string()});
-  for (const fs::path& path : box.read_only) add(args, {"--ro-bind", path.string(), path.string()});
-  for (const fs::path& path : box.writable) add(args, {"--bind", path.string(), path.string()});
-  add(args, {"--remount-ro", "/", "--remount-ro", "/dev"});  // what is left has no size of its own
+  if (!spec.scratch.empty()) add(args, {"--perms", "0777", "--size", size, "--tmpfs", spec.scratch.string()});
+  for (const fs::path& path : spec.system) add(args, {"--ro-bind", path.string(), path.string()});
+  for (const fs::path& path : spec.read_only) add(args, {"--ro-bind", path.string(), path.string()});
+  for (const fs::path& path : spec.writable) add(args, {"--bind", path.string(), path.string()});
+  add(args, {"--remount-ro", "/", "--remount-ro", "/dev"});  // these have no size limit of their own
   add(args, {"--chdir", dir.empty() ? "/tmp" : dir});
   return args;
 }
 
-Command Sandbox::wrap(const Command& inner, const Box& box) const {
+Command Sandbox::wrap(const Command& inner, const SandboxSpec& spec) const {
   const std::vector<std::pair<std::string, std::string>> basic = {
-      {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", "/tmp"}, {"LANG", "C.UTF-8"},
-      {"TMPDIR", box.scratch.empty() ? "/tmp" : box.scratch.string()}};
+      {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+      {"HOME", "/tmp"},
+      {"LANG", "C.UTF-8"},
+      {"TMPDIR", spec.scratch.empty() ? "/tmp" : spec.scratch.string()}};
   Command outer = inner;
   outer.env.clear();
-  outer.limit = box.limits.seconds;
+  outer.limit = spec.limits.seconds;
   Args& args = outer.args;
   if (kind_ == Kind::bubblewrap) {
-    args = walls(box, inner.dir.string());
+    args = bwrap_command(spec, inner.dir.string());
     outer.dir.clear();
     for (const auto& vars : {basic, inner.env}) {
       for (const auto& [name, value] : vars) add(args, {"--setenv", name, value});
@@ -168,11 +174,11 @@ Command Sandbox::wrap(const Command& inner, const Box& box) const {
   }
   if (identity_ == Identity::another_user) {
     const unsigned number = kFirstUser + boxes_++ % kUsers;
-    if (kind_ == Kind::limits_only) let_in(number, box);
+    if (kind_ == Kind::limits_only) grant_access(number, spec);
     const std::string user = std::to_string(number);
     add(args, {"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"});
   }
-  add_limits(args, box.limits);
+  add_limits(args, spec.limits);
   args.insert(args.end(), inner.args.begin(), inner.args.end());
   return outer;
 }

@@ -1,5 +1,5 @@
-// A box for code that nobody trusts: a submission's compiler run, its link, each of its tests. By bubblewrap where that
-// works; where it does not, by resource limits alone, on Windows by a job object, and the report says so.
+// The sandbox for untrusted code: it runs a submission's compiler, its linker, and each of its tests. Uses bubblewrap
+// if possible, otherwise only resource limits (a job object on Windows); the report says which.
 #pragma once
 
 #include <atomic>
@@ -13,51 +13,54 @@
 namespace grader {
 
 struct Limits {
-  double seconds = 60;                  // by the clock; also of CPU time, for each process
-  std::uint64_t memory = 0;             // bytes of address space of each process; 0: none (sanitizers reserve terabytes)
+  double seconds = 60;  // wall-clock time, and CPU time of each process
+  // Bytes of address space per process; 0: no limit (sanitizers reserve terabytes)
+  std::uint64_t memory = 0;
   std::uint64_t file = 16 << 20;        // bytes of one file
   std::uint64_t disk = 64 << 20;        // bytes of all files in the scratch folder
-  unsigned processes = 1024;            // and threads
+  unsigned processes = 1024;            // threads included
   unsigned open_files = 4096;
 };
 
-// What a command sees beside the system's programs and libraries. Every path is the same inside and outside.
-struct Box {
+// What a command sees in addition to the system's programs and libraries. Every path is the same inside and outside.
+struct SandboxSpec {
   std::vector<std::filesystem::path> read_only;  // files or folders
-  std::vector<std::filesystem::path> system;     // more of the system: a compiler outside of /usr
+  std::vector<std::filesystem::path> system;     // more system folders: a compiler outside of /usr
   std::vector<std::filesystem::path> writable;   // files or folders, on the real disk
-  std::filesystem::path scratch;                 // an empty folder in memory, gone at the end
+  std::filesystem::path scratch;                 // an empty folder in memory, deleted at the end
   Limits limits;
 };
 
-// Also true for the folder itself.
+// Returns whether `path` is `folder` or is below it.
 inline bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
   const std::filesystem::path inner = path.lexically_relative(folder);
   return !inner.empty() && *inner.begin() != "..";
 }
 
-bool is_systems(const std::filesystem::path& path);  // below /usr or /lib, for example: every sandbox shows it
+bool is_systems(const std::filesystem::path& path);  // such as a path below /usr or /lib: every sandbox shows it
 
 class Sandbox {
  public:
   enum class Kind { bubblewrap, limits_only, job };
 
-  // Probes what this system allows; that takes some milliseconds. A box must be able to read the file `readable`.
+  // Detects what this system allows, which takes some milliseconds. The sandbox must be able to read the file
+  // `readable`.
   explicit Sandbox(const std::filesystem::path& readable = {});
   Kind kind() const { return kind_; }
-  std::string description() const;  // one line for people and reports
+  std::string description() const;  // one line for messages and reports
 
-  // The command that runs `inner` in the box. Its environment is empty but for PATH, HOME, LANG, TMPDIR and inner.env.
-  // Its network is a loopback of its own; it sees no process but its own.
-  Command wrap(const Command& inner, const Box& box) const;
+  // Returns the command that runs `inner` in the sandbox. Its environment has only PATH, HOME, LANG, TMPDIR and
+  // inner.env. It has a private loopback network and sees only its own processes.
+  Command wrap(const Command& inner, const SandboxSpec& spec) const;
 
  private:
   enum class Identity { own, another_user };
 
-  std::vector<std::string> walls(const Box& box, const std::string& dir) const;  // bwrap and its options
+  std::vector<std::string> bwrap_command(const SandboxSpec& spec,
+                                         const std::string& dir) const;  // bwrap and its options
   bool works(const std::filesystem::path& readable) const;
 
-  const PrivateFolder folder_;  // of the filter of system calls
+  const PrivateFolder folder_;  // contains the system call filter
   Kind kind_ = Kind::bubblewrap;
   Identity identity_ = Identity::own;
   mutable std::atomic<unsigned> boxes_{0};

@@ -1,4 +1,4 @@
-// The box on Windows: a job object. It bounds time, memory and processes; it hides no files and no network.
+// The sandbox on Windows: a job object. It limits time, memory and processes; it does not hide files or the network.
 #include "sandbox.h"
 
 namespace grader {
@@ -9,10 +9,10 @@ std::string Sandbox::description() const {
   return "a job object: limits on time, memory and processes; a submission sees this computer's files and network";
 }
 
-Command Sandbox::wrap(const Command& inner, const Box& box) const {
+Command Sandbox::wrap(const Command& inner, const SandboxSpec& spec) const {
   Command outer = inner;
-  outer.limit = box.limits.seconds;
-  outer.job = {box.limits.memory, box.limits.processes, box.limits.seconds, true};
+  outer.limit = spec.limits.seconds;
+  outer.job = {spec.limits.memory, spec.limits.processes, spec.limits.seconds, true};
   return outer;
 }
 

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDepth = 4;                    // folders below that of the submission
-constexpr std::size_t kMostEntries = 20'000;  // looked at in one submission
+constexpr std::size_t kMostEntries = 20'000;          // examined in one submission
 constexpr std::uintmax_t kMostBytes = 1 << 20;        // of one file
 constexpr std::size_t kMostSubmissions = 10'000;
 
@@ -34,7 +34,7 @@ bool is_real_folder(const fs::path& path) {
   return fs::is_directory(fs::symlink_status(path, error));
 }
 
-// Where a lab's file may lie: in a folder of its lab's name, or in one of another name that is not a lab's.
+// Returns the lab of a file. It may be in a folder named after its lab, or in one whose name is not that of a lab.
 int lab_of_file(const fs::path& path, const std::vector<Lab>& labs) {
   const std::string folder = path.parent_path().filename().string();
   for (const Lab& lab : labs) {
@@ -45,7 +45,8 @@ int lab_of_file(const fs::path& path, const std::vector<Lab>& labs) {
   return 0;
 }
 
-// The first file of each lab, by depth and then by name. Links are found, too: they are refused later, with a word.
+// Finds the first file of each lab, by depth and then by name. Includes links, so that they are rejected later with a
+// message.
 std::map<int, fs::path> find_files(const fs::path& root, const std::vector<Lab>& labs, int depth) {
   std::map<int, fs::path> found;
   std::vector<fs::path> level = {root};
@@ -68,13 +69,13 @@ std::map<int, fs::path> find_files(const fs::path& root, const std::vector<Lab>&
   return found;
 }
 
-// Copies a plain file that is small, and nothing else. Returns why not. It is looked at before it is opened, for a pipe would
-// hold us up; nobody changes a submission meanwhile.
+// Copies a small regular file, and nothing else. Returns the reason if it was not copied. Checks the file before
+// opening it, because opening a pipe would block; submissions do not change meanwhile.
 std::string copy_plain(const fs::path& from, const fs::path& to) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(from, error);
   if (fs::is_symlink(status)) return "it is a link";
-  if (!fs::is_regular_file(status)) return "it is no plain file";
+  if (!fs::is_regular_file(status)) return "it is not a regular file";
   if (fs::hard_link_count(from, error) != 1) return "it is a link";
   if (fs::file_size(from, error) > kMostBytes) return "it is larger than 1 MB";
   fs::create_directories(to.parent_path());
@@ -99,12 +100,12 @@ std::vector<Submission> find_submissions(const std::vector<std::string>& paths, 
     if (!path.has_filename()) path = path.parent_path();
     if (!fs::exists(path)) throw UsageError("there is no '" + text + "'");
     if (!fs::is_directory(path)) {
-      if (!is_archive(path)) throw UsageError("'" + text + "' is no folder, .zip or .tar.gz");
+      if (!is_archive(path)) throw UsageError("'" + text + "' is not a folder, .zip or .tar.gz");
       add(path);
       continue;
     }
     if (!find_files(path, labs, 1).empty() && !std::any_of(labs.begin(), labs.end(), [&](const Lab& lab) { return path.filename() == lab.name; })) {
-      bool direct = false;  // files of its own; those of a class lie one deeper, in folders that are no labs
+      bool direct = false;  // has files of its own; in a class they are one level deeper, in folders that are not labs
       for (const auto& [number, file] : find_files(path, labs, 1)) {
         const fs::path folder = file.parent_path();
         direct = direct || folder == path || std::any_of(labs.begin(), labs.end(), [&](const Lab& lab) { return folder.filename() == lab.name; });
@@ -122,7 +123,7 @@ std::vector<Submission> find_submissions(const std::vector<std::string>& paths, 
     }
     if (found.size() == before) throw UsageError("'" + text + "' has no student's file, and no folder or archive with one");
   }
-  if (found.size() > kMostSubmissions) throw UsageError("more than 10000 submissions; give it a part of them");
+  if (found.size() > kMostSubmissions) throw UsageError("more than 10000 submissions; grade them in parts");
   std::set<std::string> names;
   for (Submission& submission : found) {
     if (names.insert(submission.name).second) continue;
@@ -155,7 +156,7 @@ Collected collect(const Submission& submission, const std::vector<Lab>& labs, co
       const fs::path target = into / lab.student_file();
       const std::string why = copy_plain(file, target);
       if (why.empty()) result.files[number] = target;
-      else result.notes.push_back(lab.student_file() + " is not taken: " + why);
+      else result.notes.push_back(lab.student_file() + " was rejected: " + why);
     }
   }
   if (result.files.empty() && result.notes.empty()) result.notes.push_back("it has none of the students' files");

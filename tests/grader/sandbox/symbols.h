@@ -1,5 +1,5 @@
-// What a student's object file defines and asks for. Its code runs in the process that writes the verdict; so it may
-// not take the place of the tests' own functions, and what no lab needs is shown to a person.
+// Checks what a student's object file defines and uses. Its code runs in the process that writes the verdict. So it
+// must not replace functions of the tests, and uses that no lab needs are reported to the instructor.
 #pragma once
 
 #include <string>
@@ -8,26 +8,27 @@
 namespace grader {
 
 struct SymbolCheck {
-  std::string refused;             // why it is not linked; empty: it is
-  std::vector<std::string> notes;  // "it uses _exit, which no lab needs: look at it by hand"
+  std::string refused;             // reason why it is not linked, or empty
+  std::vector<std::string> notes;  // such as "it uses _exit, which no lab needs: check it manually"
 };
 
-// `nm`: what `nm -P` prints of the object.
+// Checks an object. `nm` is the output of `nm -P`.
 SymbolCheck check_symbols(const std::string& nm);
 
-// Of `nm -P`: the symbols of these kinds, without those that compilers make.
+// Returns the symbols of these kinds in the output of `nm -P`, without those that compilers generate.
 std::vector<std::string> symbols_of(const std::string& nm, const std::string& kinds);
 inline const std::string kStrong = "TDBR";  // only this object may define them
-inline const std::string kUnique = "u";     // data that a program has once, in every object that names it
+inline const std::string kUnique = "u";     // data that exists once per program, in every object that uses it
 
-// Of `nm -P`: more such data: type names, and what the given headers define.
+// Returns more such data in the output of `nm -P`: type names, and what the given headers define.
 std::vector<std::string> shared_data(const std::string& nm);
 
-// What a person should look at in this source: it tells the sanitizers apart, or keeps a function from them. Empty: nothing.
+// Returns what the instructor should check in this source (it detects sanitizers, or hides a function from them), or an
+// empty string.
 std::string sanitizer_note(const std::string& source);
 
-// Why this assembler text, as the compiler wrote it for the file, is refused; empty: it is not. A student's own assembler,
-// or data that is run as code, gets around every list of names.
+// Returns the reason why this assembler text, which the compiler wrote for the file, is rejected, or an empty string.
+// Inline assembler, or data that is run as code, would evade every list of names.
 std::string check_assembler(const std::string& text);
 
 }  // namespace grader

@@ -22,8 +22,8 @@ constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
 constexpr unsigned kArchitecture = 0;
 #endif
 
-// By what they reach: other namespaces and mounts, the kernel itself, keys, other processes, files by handle, and queues that
-// run calls which no filter sees. (ptrace is LeakSanitizer's.)
+// Rejected because of what they reach: other namespaces and mounts, the kernel itself, keys, other processes, files by
+// handle, and queues that run calls unseen by filters. (LeakSanitizer needs ptrace.)
 constexpr long kRefused[] = {
     SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsconfig,
     SYS_fsmount, SYS_fspick,
@@ -52,7 +52,7 @@ std::string system_call_filter() {
   std::vector<sock_filter> program;
   const auto load = [&](std::size_t offset) { program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offset))); };
   const auto answer = [&](unsigned what) { program.push_back(BPF_STMT(BPF_RET | BPF_K, what)); };
-  // When the comparison holds, the next instruction is run, else it is skipped.
+  // If the comparison is true, the next instruction runs; otherwise it is skipped.
   const auto when = [&](unsigned comparison, long value) {
     program.push_back(BPF_JUMP(BPF_JMP | comparison | BPF_K, static_cast<unsigned>(value), 0, 1));
   };
@@ -68,7 +68,7 @@ std::string system_call_filter() {
     when(BPF_JEQ, call);
     answer(refuse);
   }
-  when(BPF_JEQ, SYS_clone3);  // its flags are out of sight; glibc then takes clone
+  when(BPF_JEQ, SYS_clone3);  // the filter cannot read its flags; glibc then uses clone
   answer(SECCOMP_RET_ERRNO | ENOSYS);
   when(BPF_JEQ, SYS_clone);
   program.push_back(BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0));

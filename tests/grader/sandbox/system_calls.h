@@ -1,11 +1,13 @@
-// The filter of system calls for bubblewrap: what no compiler and no lab needs, and where faults of kernels are found.
+// The system call filter for bubblewrap: rejects calls that no compiler and no lab needs and that often have kernel
+// bugs.
 #pragma once
 
 #include <string>
 
 namespace grader {
 
-// A seccomp program as `bwrap --seccomp` reads it. Calls that it refuses fail with EPERM. Empty on an unknown processor.
+// Returns a seccomp program for `bwrap --seccomp`, or an empty string on an unknown processor. Rejected calls fail with
+// EPERM.
 std::string system_call_filter();
 
 }  // namespace grader

@@ -1,4 +1,4 @@
-// The tests of `lab check` and of the command line of `lab bench`: what is built and run, and in which order.
+// Tests of `lab check` and of the command line of `lab bench`: what is built and run, and in which order.
 #include <gtest/gtest.h>
 
 #ifndef _WIN32
@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Writes its calls to ROOT/runs, and fails as ROOT/fails says. The test Lab02.H is the first to run, or the others hang.
+// Writes its calls to ROOT/runs, and fails as ROOT/fails specifies. The test Lab02.H must run first, otherwise the
+// others hang.
 constexpr const char* kTestProgram = R"(#!/bin/sh
 me=$(basename "$0")
 for word; do
@@ -45,7 +46,7 @@ if [ -e ROOT/orders ]; then  # B fails in seed 17, or wherever choice 2 is taken
   esac
 fi
 while [ -e ROOT/h_first ] && ! grep -q "$me H" ROOT/runs; do sleep 0.02; done
-if [ -e ROOT/tells ]; then
+if [ -e ROOT/detailed ]; then
   case $test in
     B) echo 'hang: it waits'; exit 4 ;;
     C) echo 'story: expected 1, but it was 2'; failure='story: expected 1, but it was 2' ;;
@@ -107,7 +108,7 @@ class Check : public testing::Test {
     EXPECT_EQ(code, expected) << text;
     return text;
   }
-  // How often one of the two programs ran a test.
+  // Returns how often one of the two programs ran a test.
   int runs_of(const std::string& program) const {
     int runs = 0;
     std::istringstream lines(read_text(folder_.path() / "runs"));
@@ -135,7 +136,7 @@ TEST_F(Check, TheOwnChainRunsOnDemand) {
   options_.own = true;
   const std::string text = check_says(kExitNotFull);
   EXPECT_TRUE(has(text, "80/100") && has(text, "over your own lab 1: 60/100, first Lab02.B. Correct lab01_w/w.cpp: ./lab check 1\n")) << text;
-  EXPECT_EQ(runs_of("lab02_x_test"), 4);  // B failed already
+  EXPECT_EQ(runs_of("lab02_x_test"), 4);  // B has already failed
 }
 
 TEST_F(Check, WithFullPointsTheOwnChainRunsUntilItHasThemToo) {
@@ -162,7 +163,7 @@ TEST_F(Check, TheTestThatFailedLastTimeRunsFirst) {
   write("h_first", "");
   const std::string text = check_says(kExitNotFull);
   EXPECT_TRUE(has(text, "80/100")) << text;
-  EXPECT_LT(text.find("Lab02.A"), text.find("Lab02.H")) << text;  // the manifest's order
+  EXPECT_LT(text.find("Lab02.A"), text.find("Lab02.H")) << text;  // the order of the manifest
 }
 
 TEST_F(Check, AWatchRunsTheFailedTestAloneWhileItFails) {
@@ -170,15 +171,15 @@ TEST_F(Check, AWatchRunsTheFailedTestAloneWhileItFails) {
   check_says(kExitNotFull);
   options_.failed_alone = true;
   EXPECT_FALSE(has(check_says(kExitNotFull), "Lab02.D"));
-  EXPECT_EQ(runs_of("lab02_x_graded_test"), 3);  // C, and twice more
-  EXPECT_EQ(saved_result(workspace_, workspace_.labs[1])->earned, 60) << "one test is no result of the lab";
+  EXPECT_EQ(runs_of("lab02_x_graded_test"), 3);  // C, and two repetitions
+  EXPECT_EQ(saved_result(workspace_, workspace_.labs[1])->earned, 60) << "one test is not a result of the lab";
   fails({"lab02_x_graded_test D"});
   EXPECT_TRUE(has(check_says(kExitNotFull), "80/100"));
-  EXPECT_EQ(runs_of("lab02_x_graded_test"), 7);  // five, and D twice more
+  EXPECT_EQ(runs_of("lab02_x_graded_test"), 7);  // five, and two repetitions of D
   EXPECT_EQ(saved_result(workspace_, workspace_.labs[1])->first_failure, "Lab02.D");
 }
 
-TEST_F(Check, AFailingOrderIsMadeSmallerAndPlayedFirstNextTime) {
+TEST_F(Check, AFailingOrderIsMinimizedAndRunsFirstNextTime) {
   write("orders", "");
   const std::string text = check_says(kExitNotFull);
   EXPECT_TRUE(has(text, "replay: ./lab check 2 --test Lab02.B --seed 17/5.2\n")) << text;
@@ -189,8 +190,8 @@ TEST_F(Check, AFailingOrderIsMadeSmallerAndPlayedFirstNextTime) {
   EXPECT_TRUE(has(read_text(folder_.path() / "runs"), "first: Lab02.B=17/5.2\n"));
 }
 
-TEST_F(Check, TheMostTellingFailureIsShown) {
-  write("tells", "");
+TEST_F(Check, TheMostInformativeFailureIsShown) {
+  write("detailed", "");
   const std::string text = check_says(kExitNotFull);
   EXPECT_TRUE(has(text, "Lab02.D  wrong: the lock is held")) << text;
   EXPECT_TRUE(has(text, "\nLab02.B  hang: it waits\n")) << text;
@@ -232,7 +233,7 @@ TEST(Bench, HelpAndErrorsNeedNoBuild) {
   expect({"4", "--rounds", "many"}, kExitBadUsage, "--rounds");
   expect({"4", "--wat"}, kExitBadUsage, "--wat");
   expect({"9", "--help"}, kExitBadUsage, "there is no lab '9'");
-  expect({"--rounds", "1"}, kExitBuildFailed, "lab_bench does not build");  // a right one is built
+  expect({"--rounds", "1"}, kExitBuildFailed, "lab_bench does not build");  // the next step builds
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A test program that behaves badly, each test in its own way. grader_test.cpp says which verdict each must get.
+// A test program in which each test misbehaves in a different way. grader_test.cpp lists the expected verdicts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -56,7 +56,7 @@ TEST(Fake, Hangs) {
   for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 TEST(Fake, SaysThatItHangs) {
-  std::printf("story: 1. a step\nhang: expected that worker_loop ends, but it goes on\n");
+  std::printf("story: 1. a step\nhang: expected that worker_loop ends, but it continues\n");
   std::fflush(stdout);
   std::_Exit(4);
 }
@@ -78,7 +78,7 @@ TEST(Fake, TakesMemory) {  // 400 MB
     std::fill_n(blocks.back().get(), 1 << 20, '\1');
   }
 }
-TEST(Fake, Spins) {  // for 20 s at most
+TEST(Fake, Spins) {  // for at most 20 s
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (std::chrono::steady_clock::now() < end) {
   }
@@ -117,7 +117,7 @@ TEST(Fake, ClosesEverythingAndIsWrong) {
   close_everything();
   ADD_FAILURE() << "the message";
 }
-TEST(Fake, LeavesAChildThatKeepsThePipe) {  // in a session of its own, where nobody finds it
+TEST(Fake, LeavesAChildThatKeepsThePipe) {  // in its own session, so that it is not found
 #ifndef _WIN32
   if (::fork() == 0) {
     ::setsid();

@@ -1,4 +1,4 @@
-// The faces of a class report, and what they are made of.
+// Tests of the formats of a class report, and of their parts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -67,7 +67,7 @@ TEST(SideBySide, PairsWhatChanged) {
   EXPECT_EQ(rows[4].first, 0u);
 }
 
-TEST(SideBySide, AStrangersTextIsBounded) {
+TEST(SideBySide, UntrustedTextIsBounded) {
   std::string endless, wide(100'000, 'x');
   for (int i = 0; i < 100'000; ++i) endless += "y\n";
   EXPECT_LT(bounded_lines(endless).size(), 10'000u);
@@ -85,46 +85,47 @@ TEST(Html, EscapesWhatMeansSomething) {
 TEST(Html, ShowsWhatCannotBeSeen) {
   EXPECT_EQ(html("\033[2J"), "\\u{1b}[2J");
   EXPECT_EQ(html("\xff\xc3"), "\\xff\\xc3");
-  EXPECT_EQ(html("\xe2\x80\xae"), "\\u{202e}");  // turns the writing around
-  EXPECT_EQ(html("\xc0\xbc"), "\\xc0\\xbc");     // "<", written longer than it may be
+  EXPECT_EQ(html("\xe2\x80\xae"), "\\u{202e}");  // reverses the direction of the text
+  EXPECT_EQ(html("\xc0\xbc"), "\\xc0\\xbc");     // "<" in an overlong encoding
   EXPECT_EQ(html(std::string(1, '\0')), "\\u{0}");
   EXPECT_TRUE(has(html(std::string(100, 'x'), 10), "xxxxxxxxxx <small>... cut here"));
 }
 
-TEST(Cards, TellThePartsOfAFailure) {
+TEST(FailureSummaries, HasThePartsOfAFailure) {
   TestResult test;
   test.name = "Lab04.X";
   test.verdict = Verdict::wrong;
   test.seed = "7";
-  test.output = "story: 1. a client comes\nseed: 7\nstory: 2. it goes\nrule: one_recv (N7): two receives\n/a/b.cpp:3: Failure\nFailed\n"
+  test.output = "story: 1. a client connects\nseed: 7\nstory: 2. it disconnects\nrule: one_recv (N7): two receives\n/a/b.cpp:3: Failure\nFailed\n"
                 "rule: one_recv (N7): two receives\nstory: expected the size to be 1, but it was 2\nseen: thread 1 waits\ncause: a lock\n"
                 "story: read: N4, N7, lab04_worker/README.md#step-3\n";
-  const Card card = card_of(test, "lab04_worker/worker.cpp", 4);
-  EXPECT_EQ(card.steps, (std::vector<std::string>{"1. a client comes", "2. it goes"}));
-  EXPECT_EQ(card.rule, "one_recv (N7)");
-  EXPECT_EQ(card.broken, "two receives");
-  EXPECT_EQ(card.expected, "the size to be 1");
-  EXPECT_EQ(card.observed, "it was 2");
-  EXPECT_EQ(card.seen, std::vector<std::string>{"thread 1 waits"});
-  EXPECT_EQ(card.causes, std::vector<std::string>{"a lock"});
-  EXPECT_EQ(card.notes, "N4, N7");
-  EXPECT_EQ(card.handout, "lab04_worker/README.md#step-3");
-  EXPECT_EQ(card.rest, "");
-  EXPECT_EQ(card.replay, "./lab check 4 --test Lab04.X --seed 7");
+  const FailureSummary summary = failure_summary_of(test, "lab04_worker/worker.cpp", 4);
+  EXPECT_EQ(summary.steps, (std::vector<std::string>{"1. a client connects", "2. it disconnects"}));
+  EXPECT_EQ(summary.rule, "one_recv (N7)");
+  EXPECT_EQ(summary.broken, "two receives");
+  EXPECT_EQ(summary.expected, "the size to be 1");
+  EXPECT_EQ(summary.observed, "it was 2");
+  EXPECT_EQ(summary.seen, std::vector<std::string>{"thread 1 waits"});
+  EXPECT_EQ(summary.causes, std::vector<std::string>{"a lock"});
+  EXPECT_EQ(summary.notes, "N4, N7");
+  EXPECT_EQ(summary.handout, "lab04_worker/README.md#step-3");
+  EXPECT_EQ(summary.rest, "");
+  EXPECT_EQ(summary.replay, "./lab check 4 --test Lab04.X --seed 7");
 
   test.output = "hello from the student\nstory: expected: find gives the client, but it is false\n";
-  EXPECT_EQ(card_of(test, "lab04_worker/worker.cpp", 4).handout, "lab04_worker/README.md#what-failing-tests-mean");
-  EXPECT_EQ(card_of(test, "", 4).expected, "find gives the client");
-  EXPECT_EQ(card_of(test, "", 4).observed, "it is false");
-  EXPECT_EQ(card_of(test, "", 4).rest, "hello from the student\n");
+  EXPECT_EQ(failure_summary_of(test, "lab04_worker/worker.cpp", 4).handout,
+            "lab04_worker/README.md#what-failing-tests-mean");
+  EXPECT_EQ(failure_summary_of(test, "", 4).expected, "find gives the client");
+  EXPECT_EQ(failure_summary_of(test, "", 4).observed, "it is false");
+  EXPECT_EQ(failure_summary_of(test, "", 4).rest, "hello from the student\n");
   test.output = "expected\n";
-  EXPECT_EQ(card_of(test, "", 4).expected, "");
+  EXPECT_EQ(failure_summary_of(test, "", 4).expected, "");
 }
 
-// Every stranger's text in a page is one of these.
+// Replaces every untrusted text in a page.
 const std::string kEvil = "<script>alert(1)</script><b onclick='x'>\"\n\xff";
 
-TEST(Pages, HoldStrangersText) {
+TEST(Pages, EscapeUntrustedText) {
   LabResult lab = lab_with({Verdict::passed, Verdict::wrong});
   for (std::string* text : {&lab.problem_text, &lab.tests[1].name, &lab.tests[1].reason, &lab.tests[1].output, &lab.tests[1].rule, &lab.tests[1].seed}) *text = kEvil;
   lab.tests[1].output += "\nstory: expected " + kEvil + "\nrule: " + kEvil + "\nseen: " + kEvil + "\nstory: read: N1, " + kEvil + "\nstory: 1. " + kEvil;
@@ -137,7 +138,7 @@ TEST(Pages, HoldStrangersText) {
   report.labs = {lab.name, broken.name};
   report.platform = report.sandbox = report.seed = kEvil;
   report.grades = {grade};
-  report.alike = {{kEvil, kEvil, lab.name, 1}};
+  report.similar = {{kEvil, kEvil, lab.name, 1}};
   for (const std::string& page : {html_of(report), html_of(StudentPage{report, grade, "/there", {{1, kEvil}}, {{1, kEvil}}})}) {
     EXPECT_FALSE(has(page, "<script")) << page;
     EXPECT_FALSE(has(page, "<b onclick")) << page;
@@ -181,7 +182,7 @@ TEST(Pages, OfTheClassTellWhatIsMissed) {
   EXPECT_TRUE(has(page, "students/" + file_stem("ann") + ".html"));
 }
 
-TEST(Pages, OfAStudentLeadFromATestToItsCard) {
+TEST(Pages, OfAStudentLinkATestToItsSummary) {
   ClassReport report;
   const Grade grade = grade_of("ann", {lab_with({Verdict::passed, Verdict::wrong, Verdict::not_run})});
   const std::string page = html_of(StudentPage{report, grade, "/there", {}});
@@ -191,14 +192,14 @@ TEST(Pages, OfAStudentLeadFromATestToItsCard) {
   EXPECT_FALSE(has(page, "#Lab01.T3\""));
 }
 
-TEST(Pages, AreFilesWithNamesOfOurs) {
+TEST(Pages, HaveSafeFileNames) {
   EXPECT_EQ(file_stem("../<b>\n").substr(0, 8), "___" "_b__-");
   EXPECT_NE(file_stem("a b"), file_stem("a_b"));
   EXPECT_LT(file_stem(std::string(5000, 'x')).size(), 100u);
 #ifndef _WIN32
   EXPECT_EQ(file_stem("김 철수").rfind("김_철수-", 0), 0u);
 #endif
-  EXPECT_EQ(file_stem("\xff\xea\xb9/\xe2\x80\xae").rfind("__-", 0), 0u);  // no character of it is one that may be seen
+  EXPECT_EQ(file_stem("\xff\xea\xb9/\xe2\x80\xae").rfind("__-", 0), 0u);  // none of its characters is visible
 }
 
 TEST(TimelinePicture, ShowsBarsInTheirLanes) {
@@ -225,7 +226,7 @@ TEST(TimelinePicture, LeavesOutWhatIsUnsoundOrTooMuch) {
   EXPECT_TRUE(has(html_timeline(timeline), "99601 more bars are left out"));
 }
 
-// What a student does who hands in another's file: other names, other layout, other comments.
+// Disguises a copy of another student's file: other names, layout and comments.
 std::string disguised(std::string text) {
   const auto replace = [&](const std::string& from, const std::string& to) {
     for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
@@ -239,25 +240,25 @@ std::string disguised(std::string text) {
   return text;
 }
 
-TEST(Alike, CopiesAreFoundAndIndependentWorkIsNot) {
+TEST(Similarity, CopiesAreFoundAndIndependentWorkIsNot) {
   const fs::path right = kRoot / "tests/mutants/lab01_accept";
-  AlikeSearch search;
+  SimilaritySearch search;
   search.add_given(1, read_text(kRoot / "lab01_accept/accept.cpp"));
   const std::vector<std::string> texts = {read_text(right / "right_beginner.cpp"), read_text(right / "right_c_style.cpp"), disguised(read_text(right / "right_beginner.cpp"))};
   for (std::size_t i = 0; i < texts.size(); ++i) {
     ASSERT_FALSE(texts[i].empty());
     search.add(i, 1, texts[i]);
   }
-  const std::vector<AlikePair> pairs = search.pairs();
+  const std::vector<SimilarPair> pairs = search.pairs();
   ASSERT_EQ(pairs.size(), 1u);
   EXPECT_EQ(pairs[0].first, 0u);
   EXPECT_EQ(pairs[0].second, 2u);
   EXPECT_GT(pairs[0].share, 0.95);
 }
 
-TEST(Alike, WhatAllWereGivenIsNobodys) {
+TEST(Similarity, GivenCodeIsIgnored) {
   const std::string starter = read_text(kRoot / "lab01_accept/accept.cpp"), solution = read_text(kRoot / "solutions/lab01_accept/accept.cpp");
-  AlikeSearch search;
+  SimilaritySearch search;
   search.add_given(1, starter);
   search.add_given(2, solution);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -266,12 +267,12 @@ TEST(Alike, WhatAllWereGivenIsNobodys) {
   }
   EXPECT_TRUE(search.pairs().empty());
 
-  AlikeSearch large;  // most of the class has it, so it came from somewhere else
+  SimilaritySearch large;  // most of the class has it, so it has a common source
   for (std::size_t i = 0; i < 10; ++i) large.add(i, 1, solution);
   EXPECT_TRUE(large.pairs().empty());
 }
 
-TEST(Alike, ReadsWhatIsNoCode) {
+TEST(Similarity, AcceptsTextThatIsNotCode) {
   EXPECT_TRUE(fingerprint_of("").empty());
   EXPECT_TRUE(fingerprint_of("/* no end").empty());
   EXPECT_TRUE(fingerprint_of("// a\n#define X \"").empty());
@@ -324,26 +325,27 @@ TEST_F(Canvas, OnlyTheCellsOfALabChange) {
   expected.replace(expected.find("A,7,,3,"), 7, "A,100,,0,");
   EXPECT_EQ(result.csv, expected);
   EXPECT_TRUE(noted(result, "Test, Student has no submission"));
-  report_.missing = {"13"};  // an interruption left it
+  report_.missing = {"13"};  // an interruption left it ungraded
   EXPECT_FALSE(noted(filled(), "Test, Student has no submission"));
 }
 
-TEST_F(Canvas, NobodyIsGuessed) {
+TEST_F(Canvas, AnAmbiguousNameFillsNothing) {
   LabResult missing = lab_with({}, 2);
   missing.problem = Problem::missing;
-  report_.grades = {grade_of("12", {lab_with({Verdict::passed}), missing}),               // Bob's ID, and the login of another
-                    grade_of("nobody", {lab_with({Verdict::passed}), missing}),
+  // Bob's ID, and the login of another
+  report_.grades = {grade_of("12", {lab_with({Verdict::passed}), missing}),
+                    grade_of("unknown", {lab_with({Verdict::passed}), missing}),
                     grade_of("lovelaceann_LATE_11_1_a", {lab_with({Verdict::passed}), missing}),
                     grade_of("lovelaceann_11_2_b", {lab_with({Verdict::wrong}), missing})};
   const FilledGradebook result = filled();
   EXPECT_EQ(result.cells, 0u);
   EXPECT_EQ(result.csv, text_);
   EXPECT_TRUE(noted(result, "12 may be of 2 students"));
-  EXPECT_TRUE(noted(result, "nobody is of no student"));
+  EXPECT_TRUE(noted(result, "unknown matches no student"));
   EXPECT_TRUE(noted(result, "Lovelace, Ann, lab 1 is in more than one submission"));
 }
 
-TEST_F(Canvas, WhatIsNoGradebookIsRefused) {
+TEST_F(Canvas, AFileThatIsNotAGradebookIsRejected) {
   EXPECT_THROW(read_gradebook(""), UsageError);
   EXPECT_THROW(read_gradebook("name,points\n"), UsageError);
   EXPECT_THROW(read_gradebook("Student,ID\nPoints Possible,\n"), UsageError);
@@ -368,7 +370,7 @@ TEST(Gradescope, HasAnEntryForEachTest) {
   EXPECT_TRUE(has(json, "\"number\": \"1.2\",\n   \"name\": \"Lab01.T2\",\n   \"score\": 0,\n   \"max_score\": 50,\n   \"status\": \"failed\""));
   EXPECT_TRUE(has(json, "lab02_iocp_register: not handed in"));
   EXPECT_TRUE(has(json, "replay: ./lab check 1 --test Lab01.T2 --seed 7"));
-  EXPECT_TRUE(has(json, "\"output_format\": \"text\""));  // so Gradescope shows a stranger's text as it is
+  EXPECT_TRUE(has(json, "\"output_format\": \"text\""));  // so Gradescope shows untrusted text unchanged
   EXPECT_FALSE(has(json, "after_published"));
   EXPECT_TRUE(has(to_gradescope(grade_of("ann", {lab}), "/there", {"Lab01.T2"}), "after_published"));
   EXPECT_FALSE(has(json, "/there"));

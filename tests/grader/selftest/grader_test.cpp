@@ -1,4 +1,4 @@
-// The tool's own tests: no way to misbehave earns a pass.
+// The tool's own tests: no misbehaviour earns a pass.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -106,7 +106,7 @@ TEST(Verdicts, WhatDoesNotEndIsAHang) {
   EXPECT_EQ(result_of("Fake.Hangs", 0.5).verdict, Verdict::hang);
   const TestResult said = result_of("Fake.SaysThatItHangs");
   EXPECT_EQ(said.verdict, Verdict::hang);
-  EXPECT_EQ(said.reason, "expected that worker_loop ends, but it goes on");
+  EXPECT_EQ(said.reason, "expected that worker_loop ends, but it continues");
 }
 
 TEST(Verdicts, EndlessOutputIsBounded) {
@@ -116,7 +116,7 @@ TEST(Verdicts, EndlessOutputIsBounded) {
   EXPECT_NE(result.output.find("bytes are left out here"), std::string::npos);
 }
 
-// The code under test can cause it, so it is not the fault of the grader.
+// The code under test can cause it, so it is not an error of the grader.
 TEST(Verdicts, ATestThatDoesNotRunIsAFailure) {
   EXPECT_VERDICT("Fake.IsSkipped", wrong);
   EXPECT_VERDICT("Fake.HasNoSuchTest", crash);
@@ -140,7 +140,7 @@ TEST(Verdicts, APassNeedsEvidence) {
   }
 }
 
-// The vectors of SipHash's authors: the key is 00 01 ... 0f, the text 00 01 ...; both are read with the lowest byte first.
+// The test vectors of SipHash's authors: the key is 00 01 ... 0f, the text 00 01 ...; both are little-endian.
 TEST(Seal, IsSipHash) {
   const std::string key = "07060504030201000f0e0d0c0b0a0908";
   EXPECT_EQ(test::seal_of(key, ""), "726fdb47dd0e0e31");
@@ -207,7 +207,7 @@ TEST(Runner, IsNotHeldUpByAChildThatKeepsThePipe) {
   EXPECT_LT(result.seconds, 3);
 }
 
-TEST(Runner, AProgramThatIsNoTestProgramHasNoTests) {
+TEST(Runner, AnotherProgramHasNoTests) {
 #ifndef _WIN32
   std::string why;
   EXPECT_TRUE(list_tests({"/bin/true", Platform{}}, why).empty());
@@ -226,7 +226,7 @@ TEST(Runner, ListsTests) {
   EXPECT_EQ(names.front(), "Fake.Passes");
 }
 
-TEST(Scenario, ATestIsFoundByItsNameOrThePartBehindTheDot) {
+TEST(Scenario, ATestIsFoundByItsNameOrThePartAfterTheDot) {
   const std::vector<GradedTest> tests = {{"Lab01.First", 50}, {"Lab01.Second", 50}};
   EXPECT_EQ(chosen_test(tests, "Lab01.Second").name, "Lab01.Second");
   EXPECT_EQ(chosen_test(tests, "First").name, "Lab01.First");
@@ -253,47 +253,47 @@ TEST(Runner, KeepsTheOrderWithManyJobs) {
   for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].passed(), i % 2 == 0);
 }
 
-TEST(Story, LeavesOutWhatGoogleTestSays) {
+TEST(ReadableOutput, LeavesOutWhatGoogleTestSays) {
   const TestResult result = result_of("Fake.SaysThatItHangs");
-  EXPECT_EQ(story_of(result.output), "1. a step\nhang: expected that worker_loop ends, but it goes on\n");
+  EXPECT_EQ(readable_output(result.output), "1. a step\nhang: expected that worker_loop ends, but it continues\n");
   EXPECT_EQ(todo_of(result_of("Fake.IsNotStarted").output), "lab03 TODO 2");
 }
 
-TEST(Story, OfARaceBeginsWithTheStudentsFrames) {
+TEST(ReadableOutput, OfARaceBeginsWithTheStudentsFrames) {
   const std::string output =
       "story: 1. a step\n==================\nWARNING: ThreadSanitizer: data race (pid=1)\n"
       "  Write of size 4 at 0x7b04 by thread T1:\n    #0 std::move() /usr/include/move.h:1 (test+0x1)\n"
       "    #1 lab::count() /there/lab04_worker/worker.cpp:7 (test+0x2)\n\nSUMMARY: ThreadSanitizer: data race\n"
       "==================\nWARNING: ThreadSanitizer: data race (pid=1)\nSUMMARY: ThreadSanitizer: data race\nstory: 2. the end\n";
-  EXPECT_EQ(story_of(output, "lab04_worker/worker.cpp"),
+  EXPECT_EQ(readable_output(output, "lab04_worker/worker.cpp"),
             "1. a step\n2. the end\nWARNING: ThreadSanitizer: data race (pid=1)\nin lab04_worker/worker.cpp:\n"
             "  Write of size 4 at 0x7b04 by thread T1:\n    #1 lab::count() /there/lab04_worker/worker.cpp:7\nmore of it:\n"
             "  Write of size 4 at 0x7b04 by thread T1:\n    #1 lab::count() /there/lab04_worker/worker.cpp:7\n\nSUMMARY: ThreadSanitizer: data race\n"
             "more reports, in the log: 1\n");
 }
 
-TEST(Story, OfManySeedsIsThatOfTheLast) {
-  EXPECT_EQ(story_of("story: 1. a\nseed: 1\nstory: 2. b\nseed: 2\nstory: 3. c\n"), "1. a\nseed: 2\n3. c\n");
+TEST(ReadableOutput, OfManySeedsIsThatOfTheLast) {
+  EXPECT_EQ(readable_output("story: 1. a\nseed: 1\nstory: 2. b\nseed: 2\nstory: 3. c\n"), "1. a\nseed: 2\n3. c\n");
 }
 
-TEST(Story, OfABadAccessLeavesOutTheMemory) {
+TEST(ReadableOutput, OfABadAccessLeavesOutTheMemory) {
   const std::string output =
       "==7==ERROR: AddressSanitizer: heap-use-after-free on address 0x60\nREAD of size 8 at 0x60 thread T3\n"
       "    #0 0x55d in lab::f() /there/lab04_worker/worker.cpp:9\n"
       "    #1 0x55e in testing::Test::Run() /usr/src/googletest/src/gtest.cc:2\nSUMMARY: AddressSanitizer: heap-use-after-free\n"
       "Shadow bytes around the buggy address:\n  0x0c: fa fa\n==7==ABORTING\nafter it\n";
-  const std::string story = story_of(output, "lab04_worker/worker.cpp");
-  EXPECT_NE(story.find("in lab04_worker/worker.cpp:\nREAD of size 8 at 0x60 thread T3\n    #0 lab::f() /there"), std::string::npos) << story;
-  EXPECT_EQ(story.find("Shadow"), std::string::npos);
-  EXPECT_EQ(story.find("testing::"), std::string::npos);
-  EXPECT_NE(story.find("after it"), std::string::npos);
+  const std::string text = readable_output(output, "lab04_worker/worker.cpp");
+  EXPECT_NE(text.find("in lab04_worker/worker.cpp:\nREAD of size 8 at 0x60 thread T3\n    #0 lab::f() /there"), std::string::npos) << text;
+  EXPECT_EQ(text.find("Shadow"), std::string::npos);
+  EXPECT_EQ(text.find("testing::"), std::string::npos);
+  EXPECT_NE(text.find("after it"), std::string::npos);
 }
 
-TEST(Story, TellsALineThatComesAgainOnce) {
-  EXPECT_EQ(story_of("story: 1. a\nx\nx\nx\ny\nx\n"), "1. a\nx\n... this line 2 times more ...\ny\nx\n");
+TEST(ReadableOutput, ShowsARepeatedLineOnce) {
+  EXPECT_EQ(readable_output("story: 1. a\nx\nx\nx\ny\nx\n"), "1. a\nx\n... this line 2 times more ...\ny\nx\n");
 }
 
-TEST(Story, IsNeverEndless) { EXPECT_LT(story_of(result_of("Fake.PrintsWithoutEnd", 2).output).size(), 40'000u); }
+TEST(ReadableOutput, IsBounded) { EXPECT_LT(readable_output(result_of("Fake.PrintsWithoutEnd", 2).output).size(), 40'000u); }
 
 class Points : public testing::Test {
  protected:
@@ -320,7 +320,7 @@ TEST_F(Points, MustSumTo100AndBeWellFormed) {
   EXPECT_THROW(read_points(folder_.path() / "none.json", "lab01_accept"), GraderError);
 }
 
-TEST(Names, TheNearestComeFirst) {
+TEST(Names, TheNearestIsFirst) {
   const std::vector<GradedTest> tests = {{"Lab01.AFullTableRefuses", 50}, {"Lab01.TheLoopEnds", 50}};
   EXPECT_EQ(nearest(tests, "TheLopEnds").front(), "Lab01.TheLoopEnds");
   EXPECT_EQ(nearest(tests, "Lab01.fulltable").front(), "Lab01.AFullTableRefuses");
@@ -355,12 +355,12 @@ TEST_F(MutantFolder, IsReadAndChecked) {
   EXPECT_THROW(read(R"({"name":"w","bug":"b","verdict":"bad","platform":"linux","tests":["A.a"]})"), GraderError);
   EXPECT_THROW(read("no json"), GraderError);
 
-  EXPECT_NE(complaints(kWrong).find("w: in mutants.json, but there is no file"), std::string::npos);
+  EXPECT_NE(complaints(kWrong).find("w: is in mutants.json, but there is no file"), std::string::npos);
   file("w.cpp");
   file("r.cpp");
   EXPECT_EQ(complaints(kWrong), "1 wrong programs; there must be 10 at least\n1 right programs; there must be 3 at least\n");
   file("z.cpp");
-  EXPECT_NE(complaints(kWrong).find("z.cpp: it has no entry"), std::string::npos);
+  EXPECT_NE(complaints(kWrong).find("z.cpp: has no entry"), std::string::npos);
   EXPECT_NE(complaints(R"({"name":"w","bug":"b","verdict":"wrong","platform":"linux","tests":["A.b"]})").find("no graded test A.b"), std::string::npos);
 }
 
@@ -419,27 +419,27 @@ TEST(Process, KillsWhatTheProgramLeftBehind) {
 #endif
 
 #ifdef _WIN32
-// Wine's jobs end with all that is in them, but know no limits; so there the test can only see that all is set without
-// an error, and that the right program passes.
+// Wine's jobs end with all of their processes, but have no limits. So on Wine the test only checks that all limits are
+// set without an error, and that the right program passes.
 TEST(Job, HoldsItsLimits) {
   const bool wine = ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
   const Sandbox sandbox;
-  Box box;
-  box.limits.memory = 200 << 20;
-  box.limits.processes = 3;
-  box.limits.seconds = 60;
+  SandboxSpec spec;
+  spec.limits.memory = 200 << 20;
+  spec.limits.processes = 3;
+  spec.limits.seconds = 60;
   const auto run_fake = [&](const std::string& test) {
     Command command;
     command.args = {fake_program().string(), "--gtest_filter=Fake." + test};
-    return run(sandbox.wrap(command, box));
+    return run(sandbox.wrap(command, spec));
   };
   EXPECT_TRUE(run_fake("Passes").ok());
   const Ended allowed = run_fake("SaysWhatItsJobAllows");
   EXPECT_TRUE(allowed.ok()) << allowed.output;
   EXPECT_EQ(run_fake("TakesMemory").ok(), wine);
-  const bool told = allowed.output.find("job: 1 memory 209715200 processes 3 seconds 60 desktop 255") != std::string::npos;
-  EXPECT_TRUE(told || wine) << allowed.output;
-  box.limits.seconds = 1;
+  const bool reported = allowed.output.find("job: 1 memory 209715200 processes 3 seconds 60 desktop 255") != std::string::npos;
+  EXPECT_TRUE(reported || wine) << allowed.output;
+  spec.limits.seconds = 1;
   EXPECT_FALSE(run_fake("Spins").ok());
 }
 #endif
@@ -472,14 +472,14 @@ TEST(Grade, AFileThatCouldForgeAResultIsRefused) {
     EXPECT_NE(check_assembler("\t.section\t" + name + ",\"aw\"\n"), "") << name;
   }
   EXPECT_EQ(check_assembler("\t.section\t.init_array,\"aw\"\n"), "");
-  // What a label or the name of a section can bring along.
+  // What a label or a section name can inject.
   for (const std::string text : {"\tmovl\ty\n\tSYSCALL\n", "\tmovl\ty; ret\n", "\t.incbin\t\"x\"\n", "f:\tint\t$0x80\n", "\t.text\n\t.byte\t15,5\n", "\tmovl syscall/**/\n",
                                  "\t.section\ta@b,\"ax\",@progbits#,\"aw\"\n", "\t.section\t.text.a,\"ax\",@progbits\n\t.data\n\t.section\t.text.a\n\t.quad\t1\n"}) {
     EXPECT_NE(check_assembler(text), "") << text;
   }
 }
 
-TEST(Grade, WhatCannotBeWrittenIsSaidAtOnce) {
+TEST(Grade, AnUnwritableFileIsReportedAtOnce) {
   const PrivateFolder folder;
   EXPECT_NO_THROW(need_writable(folder.path() / "page.html"));
   EXPECT_TRUE(fs::is_empty(folder.path()));
@@ -487,7 +487,7 @@ TEST(Grade, WhatCannotBeWrittenIsSaidAtOnce) {
   EXPECT_THROW(need_writable(folder.path()), UsageError);
 }
 
-TEST(Grade, OnlyTheLabsOwnFunctionsLeaveTheObject) {
+TEST(Grade, OnlyTheLabsOwnFunctionsAreExported) {
   const std::string nm = "_ZN3lab1fEv T 0 4\n_ZN3lab6helperEv T 8 4\n_ZSt16__ostream_insert W 0 9\n_ZTIN3lab1XE V 0 8\n_ZTSSt9exception V 0 8\n"
                          "_ZTVSt9exception V 0 8\n_ZZN3lab1gEvE5count u 0 4\nlocal t 0 1\nmemcpy U\n__odr_asan.x B 0 1\n";
   EXPECT_EQ(symbols_of(nm, kStrong), (std::vector<std::string>{"_ZN3lab1fEv", "_ZN3lab6helperEv"}));
@@ -522,7 +522,7 @@ TEST(Grade, NamesInAnArchiveMayNotLeaveIt) {
   for (const std::string names : {"/a", "../a", "a/../b", "a/..", "..\\a", "C:/a", ""}) EXPECT_NE(refuse_names(names), "") << names;
 }
 
-TEST(Grade, ItsReportsHoldStrangersText) {
+TEST(Grade, ItsReportsEscapeUntrustedText) {
   ClassReport report;
   report.labs = {"lab01_accept"};
   Grade grade;
@@ -611,7 +611,7 @@ TEST(Grade, OnlyGivenHeadersAreIncluded) {
   EXPECT_EQ(check_included("own.s: /tmp/x/accept.cpp /usr/include/stdc-predef.h \\\n /a\\ b/lab01_accept/../lab01_accept/accept.h\n", allowed), "");
   EXPECT_NE(check_included("own.s: /tmp/x/accept.cpp \\\n /a\\ b/lab01_accept/../solutions/lab01_accept/accept.cpp\n", allowed), "");
   EXPECT_EQ(check_included("own.s: /b'c/$$d\\#/x.h\n\n /b'c/$$d\\#/y.h\n", {"/b'c/$d#/x.h", "/b'c/$d#/y.h"}), "");
-  const PrivateFolder compilers;  // with all that is in it
+  const PrivateFolder compilers;  // with everything below it
   EXPECT_EQ(check_included("own.s: " + compilers.path().string() + "/c++/vector\n", {compilers.path()}), "");
   EXPECT_NE(check_included("own.s: " + compilers.path().string() + "/../accept.cpp\n", {compilers.path()}), "");
 }

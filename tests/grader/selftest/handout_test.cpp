@@ -1,4 +1,4 @@
-// What students get: nothing in it gives an answer away, and it works.
+// Tests of the students' copy: nothing in it reveals an answer, and it works.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -32,7 +32,7 @@ TEST(Handout, LeavesOutWhatGivesAnswersAway) {
 }
 
 TEST(Handout, AHiddenTestIsCutOut) {
-  const std::string source = "int helper();\n\n// Stays.\n\n// Goes,\n// too.\nLAB_TEST(Lab01, B, \"N5\", kTable) {\n  if (x) {\n  }\n}\n\n// C is here.\nLAB_TEST(Lab01, BAndMore, \"N5\", kTable) {\n}\n";
+  const std::string source = "int helper();\n\n// Stays.\n\n// Removed,\n// too.\nLAB_TEST(Lab01, B, \"N5\", kTable) {\n  if (x) {\n  }\n}\n\n// C is here.\nLAB_TEST(Lab01, BAndMore, \"N5\", kTable) {\n}\n";
   EXPECT_EQ(without_test(source, "Lab01.B"), "int helper();\n\n// Stays.\n\n\n// C is here.\nLAB_TEST(Lab01, BAndMore, \"N5\", kTable) {\n}\n");
   EXPECT_THROW(without_test(source, "Lab01.C"), GraderError);
   EXPECT_EQ(without_row("| `A` | x |\n| `B` | y |\n`B` |\n", "Lab01.B"), "| `A` | x |\n`B` |\n");
@@ -50,11 +50,11 @@ TEST(Handout, ItsManifestHasThePointsOfHiddenTestsAndNoName) {
   EXPECT_EQ(without_evidence(R"({"Lab01.A": ["a check"], "Lab01.B": ["another one"]})", "Lab01.B"), "{\n \"Lab01.A\": [\n  \"a check\"\n ]\n}\n");
 }
 
-TEST(Handout, MarkedLinesAndPartsOfATextGo) {
+TEST(Handout, MarkedLinesAndSectionsAreRemoved) {
   EXPECT_EQ(text_for_students("# A\n| row <!-- instructor --> |\n## B <!-- instructor -->\ntext\n### C\ntext\n## D\n#no heading\n"), "# A\n## D\n#no heading\n");
 }
 
-// Four lines one after the other, long enough to be somebody's own words.
+// Returns all sequences of four lines that are long enough to identify their author.
 std::set<std::string> passages(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -67,7 +67,7 @@ std::set<std::string> passages(const std::string& text) {
   return all;
 }
 
-// The whole way: a checkout with hidden tests, its handout, the student's work in it.
+// The complete process: a checkout with hidden tests, its handout, and the student's work in it.
 class HandoutWorks : public testing::Test {
  protected:
   Ended lab(const fs::path& root, std::vector<std::string> args) {
@@ -91,7 +91,8 @@ class HandoutWorks : public testing::Test {
 
 TEST_F(HandoutWorks, FromTheFirstTodoToFullPoints) {
   fs::create_directory(checkout());
-  for (const fs::directory_entry& entry : fs::directory_iterator(kRoot)) {  // no git there: the list is that of the folder
+  // There is no git, so the list is that of the folder
+  for (const fs::directory_entry& entry : fs::directory_iterator(kRoot)) {
     const std::string name = entry.path().filename().string();
     if (name == ".git" || name == "build" || fs::equivalent(entry.path(), fs::path(LAB_TEST_BUILD))) continue;
     fs::copy(entry.path(), checkout() / name, fs::copy_options::recursive);
@@ -119,13 +120,14 @@ TEST_F(HandoutWorks, FromTheFirstTodoToFullPoints) {
     const std::string file = entry.path().lexically_relative(kRoot / "solutions").generic_string();
     if (entry.path().extension() != ".cpp") continue;
     for (const std::string& passage : passages(read_text(entry.path()))) secrets.insert(passage);
-    for (const std::string& passage : passages(read_text(kRoot / file))) secrets.erase(passage);  // the starter's
+    for (const std::string& passage : passages(read_text(kRoot / file))) secrets.erase(passage);  // from the starter
   }
   ASSERT_GT(secrets.size(), 100u);
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(out())) {
     const std::string file = entry.path().lexically_relative(out()).generic_string();
     EXPECT_EQ(file.find("mutants/"), std::string::npos) << file;
-    if (!entry.is_regular_file() || entry.path().filename() == "hints.json") continue;  // hints.json shows lines on purpose
+    // Hints.json shows lines intentionally
+    if (!entry.is_regular_file() || entry.path().filename() == "hints.json") continue;
     const std::string text = read_text(entry.path());
     for (const std::string name : {"AcceptFailsInEveryWay", "SnapshotIsInTheOrderOfTheIds"}) EXPECT_EQ(text.find(name), std::string::npos) << file;
     for (const std::string& passage : passages(text)) EXPECT_EQ(secrets.count(passage), 0u) << file << "\n" << passage;

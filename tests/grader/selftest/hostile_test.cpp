@@ -1,5 +1,5 @@
-// Grades tests/grader/selftest/hostile beside a right submission: no hostile one earns a point, none harms another, the reports
-// are whole. And a probe tries the walls of the box.
+// Grades tests/grader/selftest/hostile together with right submissions: no hostile one earns a point or affects another
+// one, and the reports are complete. A probe also tests the limits of the sandbox.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -39,7 +39,7 @@ class Hostile : public testing::Test {
     fs::create_directories(folder_.path() / name);
     return folder_.path() / name;
   }
-  // A hostile file of the corpus, made whole, as one submission of the class.
+  // Completes a hostile file and adds it to the class as a submission.
   void hand_in(const std::string& file, const std::string& name) {
     std::ofstream out(folder("class/" + name) / "accept.cpp");
     out << read_all(kHostile / (file + ".cpp")) << "\n#ifndef HOSTILE_IS_WHOLE\n" << read_all(kHostile / "stubs.inc") << "#endif\n";
@@ -59,7 +59,7 @@ class Hostile : public testing::Test {
     return nlohmann::json::parse(read_all(folder("out") / "results.json"), nullptr, false);
   }
 
-  // A search path with a bubblewrap that does not run.
+  // Returns a search path with a bubblewrap that does not run.
   std::string path_without_bubblewrap() {
     const fs::path program = folder("no-bubblewrap") / "bwrap";
     std::ofstream(program) << "#!/bin/sh\nexit 1\n";
@@ -85,14 +85,14 @@ class Hostile : public testing::Test {
   Ended ended_;
 };
 
-// The corpus is graded as several classes at once: many of its submissions only wait for their limits.
+// The hostile files are graded as several classes at once, because many of them only wait for their limits.
 constexpr std::size_t kClasses = 4;
 
 class HostileClass : public Hostile, public testing::WithParamInterface<std::size_t> {};
 
 INSTANTIATE_TEST_SUITE_P(Corpus, HostileClass, testing::Range<std::size_t>(0, kClasses));
 
-TEST_P(HostileClass, EarnsNothingAndHarmsNobody) {
+TEST_P(HostileClass, EarnsNothingAndAffectsNoOther) {
   std::set<std::string> names;
   for (const fs::directory_entry& entry : fs::directory_iterator(kHostile)) {
     const std::string name = entry.path().stem().string();
@@ -133,7 +133,7 @@ TEST_P(HostileClass, EarnsNothingAndHarmsNobody) {
   EXPECT_EQ(ended_.output.find('\033'), std::string::npos);
 }
 
-TEST_F(Hostile, OneThatIsKilledInTheBoxLeavesItsTimeline) {
+TEST_F(Hostile, ASubmissionKilledInTheSandboxLeavesItsTimeline) {
   fs::copy_file(kRoot / "tests/mutants/lab01_accept/loop_never_looks_at_stopping.cpp", folder("class/endless") / "accept.cpp");
   const nlohmann::json report = grade();
   ASSERT_TRUE(report.is_object()) << ended_.output;
@@ -157,7 +157,7 @@ TEST_F(Hostile, LimitsAloneStillHold) {
   Command refused;
   refused.args = {(kBuild / "linux/bin/lab_tool").string(), "grade", folder("class").string(), "--out", folder("out").string()};
   refused.env = env;
-  EXPECT_EQ(run(refused).code, kExitBadUsage) << "without a word of the instructor nothing runs";
+  EXPECT_EQ(run(refused).code, kExitBadUsage) << "nothing runs without the option of the instructor";
 }
 
 TEST_F(Hostile, EachLimitHoldsAlone) {
@@ -166,18 +166,18 @@ TEST_F(Hostile, EachLimitHoldsAlone) {
   const Sandbox limits;
   ::setenv("PATH", path.c_str(), 1);
   ASSERT_EQ(limits.kind(), Sandbox::Kind::limits_only);
-  Box box;
-  box.limits.seconds = 30;
-  box.limits.memory = 200 << 20;
-  box.limits.file = 1 << 20;
-  box.limits.open_files = 20;
-  box.writable = {folder("limits")};
+  SandboxSpec spec;
+  spec.limits.seconds = 30;
+  spec.limits.memory = 200 << 20;
+  spec.limits.file = 1 << 20;
+  spec.limits.open_files = 20;
+  spec.writable = {folder("limits")};
   const auto ends_well = [&](const std::string& script, double seconds = 30) {
     Command command;
     command.args = {"sh", "-c", script};
     command.dir = folder("limits");
-    box.limits.seconds = seconds;
-    return run(limits.wrap(command, box)).ok();
+    spec.limits.seconds = seconds;
+    return run(limits.wrap(command, spec)).ok();
   };
   EXPECT_TRUE(ends_well("head -c 1000000 /dev/zero >small"));
   EXPECT_FALSE(ends_well("head -c 2000000 /dev/zero >large"));
@@ -209,22 +209,23 @@ TEST_F(Hostile, CompareTellsHowTwoDiffer) {
   EXPECT_EQ(run(command).code, kExitBadUsage);
 }
 
-// The kit that Windows uses, here with CMake's Ninja. Only its commands are tried; the job object is not there.
-TEST_F(Hostile, TheKitOfWindowsTakesOneFileAfterTheOther) {
+// The builder for Windows, here with CMake's Ninja. Only its commands are tested, not the job object.
+TEST_F(Hostile, TheBuilderForWindowsBuildsOneFileAfterAnother) {
   const Workspace workspace = Workspace::from_environment();
   const Lab& lab = workspace.lab("1");
   Progress progress;
-  const std::unique_ptr<StudentBuilder> kit = cmake_student_builder(workspace, workspace.platform(""), {lab}, 2, progress);
-  const Boxed unboxed = [](const Command& inner, const Box&) { return inner; };
+  const std::unique_ptr<StudentBuilder> builder =
+      cmake_student_builder(workspace, workspace.platform(""), {lab}, 2, progress);
+  const WrapInSandbox no_sandbox = [](const Command& inner, const SandboxSpec&) { return inner; };
   const auto points = [&](const fs::path& file, const std::string& name) {
-    const StudentBuild built = kit->build_student(lab, file, folder(name), unboxed);
+    const StudentBuild built = builder->build_student(lab, file, folder(name), no_sandbox);
     EXPECT_TRUE(built.ok) << built.error;
-    const TestProgram program = kit->program(lab, folder(name), unboxed);
-    std::vector<TestResult> results(kit->labs().at(0).tests.size());
+    const TestProgram program = builder->program(lab, folder(name), no_sandbox);
+    std::vector<TestResult> results(builder->labs().at(0).tests.size());
     std::vector<TestRun> runs;
     int sum = 0;
     for (std::size_t i = 0; i < results.size(); ++i) {
-      const GradedTest& test = kit->labs()[0].tests[i];
+      const GradedTest& test = builder->labs()[0].tests[i];
       results[i].name = test.name;
       results[i].points = test.points;
       runs.push_back({&program, test.seconds, &results[i], 0});
@@ -236,35 +237,35 @@ TEST_F(Hostile, TheKitOfWindowsTakesOneFileAfterTheOther) {
   EXPECT_LT(points(kRoot / "tests/mutants/lab01_accept/erase_always_says_true.cpp", "wrong"), 100);
   EXPECT_EQ(points(kRoot / "tests/mutants/lab01_accept/right_beginner.cpp", "right"), 100);
   std::ofstream(folder("broken") / "accept.cpp") << "not C++\n";
-  const StudentBuild broken = kit->build_student(lab, folder("broken") / "accept.cpp", folder("none"), unboxed);
+  const StudentBuild broken = builder->build_student(lab, folder("broken") / "accept.cpp", folder("none"), no_sandbox);
   EXPECT_FALSE(broken.ok);
   EXPECT_EQ(broken.error.rfind("lab01_accept/accept.cpp:1:", 0), 0u) << broken.error;
   EXPECT_TRUE(fs::is_empty(folder("none")));
 }
 
-TEST_F(Hostile, TheBoxHolds) {
+TEST_F(Hostile, TheSandboxHolds) {
   Command compile;
   compile.args = {"c++", "-std=c++20", "-o", (folder("probe") / "probe").string(), (kHostile / "box_probe.cpp").string()};
   ASSERT_TRUE(run(compile).ok());
   const fs::path scratch = folder("scratch");
   std::ofstream(scratch / "results.json") << "mine";
-  Box box;
-  box.read_only = {folder("probe")};
-  box.scratch = scratch;
-  box.limits.seconds = 30;
-  box.limits.memory = 2ull << 30;
-  box.limits.processes = 50;
+  SandboxSpec spec;
+  spec.read_only = {folder("probe")};
+  spec.scratch = scratch;
+  spec.limits.seconds = 30;
+  spec.limits.memory = 2ull << 30;
+  spec.limits.processes = 50;
   Command probe;
   probe.args = {(folder("probe") / "probe").string(), std::to_string(::getpid()), (kRoot / "solutions").string(), (kRoot / "tests").string(), kBuild.string(), (scratch / "results.json").string()};
   probe.dir = scratch;
-  const Ended ended = run(sandbox_.wrap(probe, box));
+  const Ended ended = run(sandbox_.wrap(probe, spec));
   EXPECT_EQ(ended.output, "probed\n") << describe_end(ended) << ended.error;
   EXPECT_EQ(read_all(scratch / "results.json"), "mine");
   EXPECT_TRUE(fs::exists(folder("probe") / "probe"));
 }
 
-// Where bubblewrap does not run, root still does not lend its rights to a submission.
-TEST_F(Hostile, WithoutWallsRootHandsOnNoRights) {
+// If bubblewrap does not run, a submission still gets no rights of root.
+TEST_F(Hostile, WithoutBubblewrapRootPassesOnNoRights) {
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", path_without_bubblewrap().c_str(), 1);
   const Sandbox open;
@@ -274,15 +275,15 @@ TEST_F(Hostile, WithoutWallsRootHandsOnNoRights) {
   std::ofstream(folder("given") / "text") << "text";
   const bool root = ::geteuid() == 0;
   fs::permissions(folder("own"), static_cast<fs::perms>(root ? 0700 : 0));
-  fs::permissions(folder("given"), fs::perms::all);  // as the folder of the programs is while they are linked
-  Box box;
-  box.read_only = {folder("given")};
-  box.scratch = folder("scratch");
+  fs::permissions(folder("given"), fs::perms::all);  // like the folder of the programs during linking
+  SandboxSpec spec;
+  spec.read_only = {folder("given")};
+  spec.scratch = folder("scratch");
   Command command;
-  command.dir = box.scratch;
+  command.dir = spec.scratch;
   command.args = {"sh", "-c", "echo mine >file; read a <file; echo $a; read b <" + (folder_.path() / "given/text").string() + "; echo $b; echo no >" +
                                   (folder_.path() / "given/new").string() + "; read c <" + (folder_.path() / "own/secret").string() + "; echo $c"};
-  const Ended ended = run(open.wrap(command, box));
+  const Ended ended = run(open.wrap(command, spec));
   fs::permissions(folder_.path() / "own", fs::perms::owner_all);
   EXPECT_EQ(ended.output.rfind("mine\ntext\n", 0), 0u) << ended.output << ended.error;
   EXPECT_EQ(ended.output.find("secret\n"), std::string::npos) << ended.output;
@@ -300,7 +301,7 @@ TEST_F(Hostile, LinksAreNotFollowed) {
   fs::create_directory_symlink(".", folder("class/loop") / "again");
   std::ofstream(folder("class/loop") / "accept.cpp") << "good";
   std::ofstream(folder("class/loop") / "worker.cpp") << "large";
-  fs::resize_file(folder("class/loop") / "worker.cpp", 1u << 30);  // a hole: it takes no disk
+  fs::resize_file(folder("class/loop") / "worker.cpp", 1u << 30);  // a sparse file: it uses no disk space
   const Collected loop = collect({"loop", folder("class/loop")}, Workspace::from_environment().labs, sandbox_, folder("into-loop"));
   EXPECT_EQ(loop.files.size(), 1u);
   ASSERT_EQ(loop.notes.size(), 1u);
@@ -332,7 +333,7 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
   sh("mkdir bomb && head -c 50000000 /dev/zero >bomb/accept.cpp && tar czf bomb.tar.gz bomb && rm -r bomb");
   EXPECT_TRUE(taken("bomb.tar.gz").files.empty());
 
-  // One entry without compression: a local header, the name, the text, the directory, its end.
+  // One uncompressed entry: local header, name, text, central directory, end record.
   const auto zip = [&](const std::string& file, const std::string& name, std::uint32_t claimed) {
     const std::string text = "evil\n";
     const auto number = [](std::uint32_t value, int bytes) {
@@ -359,7 +360,7 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
     EXPECT_EQ(refused.notes.size(), 1u) << name;
   }
 
-  // Names that are no words: each is a folder with a right file.
+  // Unusual names: each is a folder with a right file.
   sh("d=$(printf 'a\\n<b>&\"\\033[2J b') && mkdir \"$d\" && echo good >\"$d/accept.cpp\" && tar czf names.tar.gz \"$d\" && mkfifo pipe && "
      "mkdir special && mkfifo special/accept.cpp && tar czf special.tar.gz special");
   EXPECT_EQ(taken("names.tar.gz").files.size(), 1u);
@@ -369,10 +370,10 @@ TEST_F(Hostile, ArchivesAreTakenApartWithCare) {
 
   sh("mkdir linked && ln -s /etc/passwd linked/accept.cpp && tar czf linked.tar.gz linked && echo nonsense >broken.zip");
   EXPECT_TRUE(taken("linked.tar.gz").files.empty());
-  sh("mkdir hard && echo good >hard/accept.cpp && ln hard/accept.cpp hard/worker.cpp && tar czf hard.tar.gz hard && mkdir crowd && cd crowd && "
-     "seq 6000 | xargs touch && echo good >accept.cpp && cd .. && tar czf crowd.tar.gz crowd");
+  sh("mkdir hard && echo good >hard/accept.cpp && ln hard/accept.cpp hard/worker.cpp && tar czf hard.tar.gz hard && mkdir many && cd many && "
+     "seq 6000 | xargs touch && echo good >accept.cpp && cd .. && tar czf many.tar.gz many");
   EXPECT_TRUE(taken("hard.tar.gz").files.empty());
-  EXPECT_NE(taken("crowd.tar.gz").notes.at(0).find("5000"), std::string::npos);
+  EXPECT_NE(taken("many.tar.gz").notes.at(0).find("5000"), std::string::npos);
   EXPECT_TRUE(taken("broken.zip").files.empty());
 }
 

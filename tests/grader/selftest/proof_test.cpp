@@ -1,4 +1,4 @@
-// Tests of the record of proofs, of what it depends on, and of tests that run together in one process.
+// Tests of the record of proofs, of its inputs, and of tests that run together in one process.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -55,7 +55,7 @@ TEST(Record, CoversTheSameInputsInEnoughRounds) {
   EXPECT_TRUE(record.covers("lab02_iocp_register/right_one", kOthers, 20)) << "a right program is run once";
 }
 
-// Every edit of a line by hand is seen, and names the program.
+// Every manual edit of a line is detected, and the program is named.
 TEST(Record, AChangedLineIsAComplaint) {
   const std::string text = small_record().text();
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
@@ -120,7 +120,7 @@ TEST(Matrix, SaysWhatTheRecordSays) {
   EXPECT_NE(text.find("| A | 2 |\n| B | 0 |"), std::string::npos) << text;
 }
 
-// ---- tests that run together ------------------------------------------------------------------------------------------
+// ---- tests that run together --------------------------------------------------------------------------------------
 
 std::vector<TestResult> together(const std::vector<std::string>& names, const std::string& file = "") {
   TestProgram program{fake_program(), Platform{}};
@@ -156,8 +156,9 @@ TEST(Together, NoWayToEndTheProcessIsAPass) {
   }
 }
 
-// Grading gives each test a process of its own, so that decides; but what fails now and passes then is never right.
-TEST(Together, WhatFailsOnlyBehindOtherTestsPasses) {
+// Grading runs each test in its own process, so that result counts. But a test that fails once and passes later is an
+// error.
+TEST(Together, ATestThatFailsOnlyAfterOthersPasses) {
   const std::vector<TestResult> results = together({"Fake.LeavesSomethingBehind", "Fake.FindsNothingLeft"});
   EXPECT_TRUE(results[0].passed()) << results[0].reason;
   EXPECT_TRUE(results[1].passed()) << results[1].reason;
@@ -170,7 +171,7 @@ TEST(Together, WhatFailsOnceIsInconsistent) {
   EXPECT_TRUE(results[1].passed());
 }
 
-TEST(Together, ASanitizersReportIsNoPass) {
+TEST(Together, ASanitizersReportIsNotAPass) {
   Ended ended;
   ended.how = Ended::How::exited;
   ended.output = "WARNING: ThreadSanitizer: data race (pid=1)\n";

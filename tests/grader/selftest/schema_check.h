@@ -1,4 +1,4 @@
-// For tests: does a JSON document keep to a JSON Schema? Knows the words that results.schema.json uses, and refuses others.
+// For tests: validates a JSON document against a JSON Schema. Supports only the keywords of results.schema.json.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace grader {
 
-// What is wrong, and where; empty: nothing.
+// Returns the error and its place, or an empty string.
 inline std::string schema_complaint(const nlohmann::json& value, const nlohmann::json& schema, const nlohmann::json& root, const std::string& where = "$") {
   const auto is = [&](const std::string& type) {
     return type == "object" ? value.is_object() : type == "array" ? value.is_array() : type == "string" ? value.is_string() : type == "boolean" ? value.is_boolean()

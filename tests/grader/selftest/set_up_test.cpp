@@ -1,4 +1,4 @@
-// `grade` on a set-up that is unusual, and on one that is broken. It is a part of the program hostile_test.
+// Tests `grade` with an unusual set-up, and with a broken one. Part of the program hostile_test.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -39,13 +39,13 @@ class GradeSetUp : public testing::Test {
     Command command;
     command.env = env;
     command.env.insert(command.env.end(), {{"LAB_ROOT", kRoot.string()}, {"LAB_BUILD_DIR", build.string()}});
-    // A seed of its own, so that no earlier run has proved this set-up.
+    // Its own seed, so that no earlier run has proved this set-up.
     command.args = {(kBuild / "linux/bin/lab_tool").string(), "grade", (folder_.path() / "class").string(), "--labs", "1", "--jobs", "2",
                     "--seed", std::to_string(::getpid()), "--out", (folder_.path() / "out").string()};
     command.limit = 900;
     return run(command);
   }
-  // With another bubblewrap, which finds the real one as $BWRAP.
+  // Grades with another bubblewrap, which finds the real one as $BWRAP.
   Ended grade_with(const fs::path& bwrap) {
     Command where;
     where.args = {"sh", "-c", "command -v bwrap"};
@@ -60,8 +60,9 @@ class GradeSetUp : public testing::Test {
 
 TEST_F(GradeSetUp, LaunchersFlagsAndACompilerInAFolderOfItsOwnCostNothing) {
   const fs::path launcher = program("my tools/launch", "echo \"$A\" >>\"$(dirname \"$0\")/launched\"\nexec \"$@\"\n");
-  program("real tools/g++",  // a submission is assembled with the flags that it is compiled with, and without LTO
-          "case \"$*\" in *own.s*) case \"$CCACHE_DISABLE $*\" in 1\\ *-m64*-fno-lto*) ;; *) exit 1;; esac;; esac\nexec /usr/bin/g++ \"$@\"\n");
+  program("real tools/g++",  // a submission is assembled with its compiler flags, without LTO
+          "case \"$*\" in *own.s*) case \"$CCACHE_DISABLE $*\" in 1\\ *-m64*-fno-lto*) ;; *) exit 1;; esac;; "
+          "esac\nexec /usr/bin/g++ \"$@\"\n");
   fs::create_symlink(folder_.path() / "real tools/g++", folder_.path() / "my tools/g++");
   const Ended ended = grade(folder_.path() / "b'uild (x)", {{"CXX", "'" + (folder_.path() / "my tools/g++").string() + "' -m64"},
                                                              {"CMAKE_CXX_COMPILER_LAUNCHER", "env;A=compiles it;" + launcher.string()},

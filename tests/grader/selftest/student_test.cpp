@@ -1,4 +1,4 @@
-// The tests of the student's commands.
+// Tests of the student's commands.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -111,7 +111,7 @@ TEST_F(Student, StatusSaysWhatIsNext) {
   checked(100);
   EXPECT_TRUE(has(status_text(), "100/100  full points")) << status_text();
   fs::remove(file());
-  EXPECT_TRUE(has(status_text(), "the file is not there"));
+  EXPECT_TRUE(has(status_text(), "the file does not exist"));
 }
 
 TEST(Hints, EveryTodoOfTheStartersHasThree) {
@@ -145,7 +145,9 @@ TEST_F(Student, OneHintMoreEachTime) {
   HintOptions options{"1", 0, false, false};
   const auto text = [&] { return said([&] { return hint(workspace_, options); }, 0); };
   const std::string first = text();
-  EXPECT_TRUE(has(first, "TODO 1, hint 1 of 3\n    q1") && !has(first, "w1") && has(first, "One more: ./lab hint 1 1")) << first;
+  EXPECT_TRUE(has(first, "TODO 1, hint 1 of 3\n    q1") && !has(first, "w1") &&
+              has(first, "For one more: ./lab hint 1 1"))
+      << first;
   options.again = true;
   EXPECT_TRUE(has(text(), "q1"));
   EXPECT_FALSE(has(text(), "w1"));
@@ -162,15 +164,15 @@ TEST_F(Student, OneHintMoreEachTime) {
   EXPECT_THROW(hint(workspace_, options), UsageError);
   options.todo = 0;
   write("int all_is_written;\n");
-  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits for ever | step 2 |\n";
+  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits forever | step 2 |\n";
   checked(40);
-  EXPECT_TRUE(has(text(), "    it waits for ever\n    Look at step 2."));
+  EXPECT_TRUE(has(text(), "    it waits forever\n    Look at step 2."));
   std::ofstream(folder_.path() / "tests/grader/core/hints.json") << R"({"lab01_accept":{"1":["q1"]}})";
   EXPECT_THROW(hint(workspace_, options), GraderError);
 }
 
 TEST_F(Student, ACrashNamesThePlaceInTheHandout) {
-  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits for ever | step 2 |\n";
+  std::ofstream(folder_.path() / "lab01_accept/README.md") << "| `Second` | it waits forever | step 2 |\n";
   LabResult result;
   result.number = 1;
   result.name = lab().name;
@@ -209,27 +211,27 @@ TEST_F(Student, AFileThatIsNotBuiltHasANextStep) {
     return said([&] { print_lab(result, {}, workspace_); return 0; }, 0);
   };
   EXPECT_TRUE(has(next("lab01_accept/accept.cpp:1:1: error: no\n"), "Next: correct lab01_accept/accept.cpp")) << next("");
-#ifndef _WIN32  // MSVC has other words, so there each error is taken for the file's
+#ifndef _WIN32  // MSVC has other messages, so there each error is attributed to the file
   EXPECT_TRUE(has(next("c++: fatal error: cannot execute 'as'\n"), "./lab doctor")) << next("");
 #endif
   fs::remove(file());
-  EXPECT_TRUE(has(next("lab01_accept/accept.cpp is not there\n"), "Next: ./lab reset 1")) << next("");
+  EXPECT_TRUE(has(next("lab01_accept/accept.cpp does not exist\n"), "Next: ./lab reset 1")) << next("");
 }
 
 TEST_F(Student, ResetKeepsWhatWasWritten) {
-  EXPECT_THROW(reset(workspace_, "1", true), GraderError);  // no git here, and nothing kept
+  EXPECT_THROW(reset(workspace_, "1", true), GraderError);  // no git here, and no saved copy
   keep_starter(workspace_, lab());
-  EXPECT_TRUE(has(said([&] { return reset(workspace_, "1", false); }, 0), "is the starter already"));
+  EXPECT_TRUE(has(said([&] { return reset(workspace_, "1", false); }, 0), "already is the starter"));
   for (const std::string mine : {"int mine_1;\n", "int mine_2;\n"}) {
     write(mine);
-    keep_starter(workspace_, lab());  // what is no starter is not kept
+    keep_starter(workspace_, lab());  // only a starter is saved
     said([&] { return reset(workspace_, "1", true); }, 0);
     EXPECT_EQ(read_text(file()), kStarter);
   }
   EXPECT_EQ(read_text(file().string() + ".bak-1"), "int mine_1;\n");
   EXPECT_EQ(read_text(file().string() + ".bak-2"), "int mine_2;\n");
   fs::remove(file());
-  said([&] { return reset(workspace_, "1", false); }, 0);  // nothing is lost, so nobody is asked
+  said([&] { return reset(workspace_, "1", false); }, 0);  // nothing would be lost, so it does not ask
   EXPECT_EQ(read_text(file()), kStarter);
 }
 
@@ -240,7 +242,7 @@ TEST_F(Student, ResetFindsTheStarterBelowCommittedWork) {
     command.args.insert(command.args.end(), words.begin(), words.end());
     return run(command).ok();
   };
-  if (!git({"init"})) return;  // there is no git; a skipped test would count as a fault
+  if (!git({"init"})) return;  // there is no git; a skipped test would count as an error
   ASSERT_TRUE(git({"add", "."}) && git({"commit", "-m", "starter"}));
   write("int mine;\n");
   ASSERT_TRUE(git({"commit", "-a", "-m", "mine"}));
@@ -252,7 +254,7 @@ TEST_F(Student, TheSolutionIsShownForFullPoints) {
   std::ofstream(folder_.path() / lab().solution_file()) << "int solution;\n";
   const auto text = [&](bool force, int expected) { return said([&] { return diff(workspace_, "1", force); }, expected); };
   write("int mine;\n");
-  EXPECT_TRUE(has(text(false, 1), "was not checked yet"));
+  EXPECT_TRUE(has(text(false, 1), "has not been checked yet"));
   checked(40);
   EXPECT_TRUE(has(text(false, 1), "40 of 100 points"));
   EXPECT_FALSE(has(text(false, 1), "int solution"));
@@ -311,23 +313,23 @@ TEST_F(Student, AWatchSeesASave) {
   auto time = fs::last_write_time(file());
   const auto save = [&](const std::string& text) {
     write(text);
-    fs::last_write_time(file(), time += std::chrono::seconds(1));  // clocks of file systems may be coarse
+    fs::last_write_time(file(), time += std::chrono::seconds(1));  // file systems may have coarse time stamps
   };
   save("int mine;\n");
   EXPECT_TRUE(watched.changed());
   EXPECT_FALSE(watched.changed());
-  save("int mine;\n");  // saved, but the same
+  save("int mine;\n");  // saved, but unchanged
   EXPECT_FALSE(watched.changed());
   fs::remove(file());
   EXPECT_FALSE(watched.changed());
-  save("");  // half way through a save
+  save("");  // in the middle of a save
   EXPECT_FALSE(watched.changed());
   write("int more;\n");
   fs::last_write_time(file(), time);
   EXPECT_TRUE(watched.changed());
 }
 
-// The words between the brackets of each "name=(a b c)" of the script `lab`.
+// Returns the words between the brackets of each "name=(a b c)" in the script `lab`.
 std::set<std::string> packages_of_lab(const std::string& script) {
   std::set<std::string> packages;
   for (const std::string name : {"\nnative=(", "\nwine=(", "\nbench=("}) {

@@ -1,4 +1,4 @@
-// The programs beside the tests of the tool.
+// The programs that the tool's tests run.
 #pragma once
 
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 namespace grader {
 
-// Its tests behave badly, each in its own way.
+// Each of its tests misbehaves in a different way.
 inline std::filesystem::path fake_program() {
 #ifdef _WIN32
   wchar_t name[4096];

@@ -1,4 +1,4 @@
-// Reading a timeline, which may come from a stranger; and a runner that keeps it for a test that failed.
+// Tests of reading untrusted timelines, and of keeping the timeline of a failed test.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -55,14 +55,14 @@ TEST(Timelines, AFileThatWasCutIsReadUpToThere) {
   EXPECT_EQ(most->spans.size(), 2u);
 }
 
-TEST(Timelines, WhatIsNoTimelineIsNone) {
+TEST(Timelines, OtherTextIsNotATimeline) {
   for (const std::string text : {"", "[]", "{}", "[1,2,3]", "hello", "\n\n\n", "[{\"ph\":\"X\"", "[{\"ph\":5}\n]", "[null\n,[]\n,\"X\"\n]"}) {
     EXPECT_FALSE(parse_timeline(text).has_value()) << text;
     EXPECT_EQ(tidy_timeline(text), "") << text;
   }
 }
 
-TEST(Timelines, AStrangersTextIsHarmless) {
+TEST(Timelines, UntrustedTextIsHarmless) {
   const std::string event = "{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":1,\"dur\":1,\"name\":\"a\"}\n";
   const std::string hostile =
       event + std::string(100'000, '[') + "\n" +
@@ -101,14 +101,14 @@ TEST(Timelines, ATidyOneSaysTheSameInLess) {
   EXPECT_EQ(tidy_timeline(tidy), tidy);
 }
 
-TEST(Timelines, LanesShowWhoWaitedAndWhatFailed) {
+TEST(Timelines, LanesShowWaitsAndFailures) {
   const std::vector<std::string> rows = lanes_of(*parse_timeline(kFile));
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0], "thread 2               !! --");  // begin and end of the send, of the receive; the wait
   EXPECT_EQ(rows[1], "client 1: receives       ===");
 }
 
-TEST(Timelines, LinesComeInTheOrderOfTheEndsAndFit) {
+TEST(Timelines, LinesAreOrderedByTheirEndsAndFit) {
   const std::vector<std::string> lines = lines_of(*parse_timeline(kFile), 100);
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[0], "       1.2  thread 2   WSASend                          1.2  client 1, error 64");

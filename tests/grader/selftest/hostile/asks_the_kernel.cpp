@@ -1,4 +1,4 @@
-// A report written and the process ended by calls of the kernel by their numbers. What is left of syscall() is the futex.
+// Writes a report and ends the process with raw system calls. Only the futex call of syscall() remains.
 #include <sys/syscall.h>
 #include <unistd.h>
 static const bool done = [] {

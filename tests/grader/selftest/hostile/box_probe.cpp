@@ -1,4 +1,5 @@
-// Not a submission: a program that tries the walls of the box. It says "open: WHAT" for each that gives way.
+// Not a submission: a program that tests the limits of the sandbox. It prints "open: WHAT" for each one that does not
+// hold.
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -17,7 +18,7 @@
 
 static void open_wall(const char* what) { std::printf("open: %s\n", what); }
 
-int main(int argc, char** argv) {  // the grader's process; then what must not be seen, each an argument
+int main(int argc, char** argv) {  // the grader's process ID; then paths that must not be visible, one per argument
   for (int i = 2; i < argc; ++i) {
     if (std::filesystem::exists(argv[i])) open_wall(argv[i]);
   }
@@ -36,16 +37,16 @@ int main(int argc, char** argv) {  // the grader's process; then what must not b
     }
     if (written > (140 << 20)) open_wall("disk");
   }
-  {  // the world outside; no answer is awaited
+  {  // the external network; does not wait for an answer
     const int link = ::socket(AF_INET, SOCK_DGRAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(9);
-    address.sin_addr.s_addr = htonl(0xC0000201);  // 192.0.2.1, which is nobody's
+    address.sin_addr.s_addr = htonl(0xC0000201);  // 192.0.2.1, which is reserved for documentation
     if (::connect(link, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) open_wall("network");
     ::close(link);
   }
-  {  // its own loopback must work
+  {  // its private loopback must work
     const int server = ::socket(AF_INET, SOCK_STREAM, 0), client = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     socklen_t size = sizeof address;
@@ -76,7 +77,7 @@ int main(int argc, char** argv) {  // the grader's process; then what must not b
     open_wall("memory");
     std::free(block);
   }
-  {  // calls that the filter refuses before the kernel looks at their arguments
+  {  // calls that the filter rejects before the kernel checks their arguments
     const struct {
       const char* what;
       long number;

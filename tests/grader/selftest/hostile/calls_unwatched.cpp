@@ -1,4 +1,4 @@
-// The calls below those that the tests watch: no rule could be broken by them.
+// Calls functions below those that the tests observe, so that no rule could be broken.
 #include <cstdint>
 namespace win32_linux::real {
 int closesocket(std::uintptr_t);

@@ -1,4 +1,4 @@
-// The compiler is asked to calculate without end, in a thousand places, and to hold what it calculates.
+// Makes the compiler compute endless constants in a thousand places, and store the results.
 struct Number {
   int value;
   Number* next;

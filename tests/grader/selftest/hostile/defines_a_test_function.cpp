@@ -1,2 +1,2 @@
-// A function of GoogleTest, in place of its own.
+// Defines a function of GoogleTest.
 namespace testing { void InitGoogleTest(int*, char**) {} }

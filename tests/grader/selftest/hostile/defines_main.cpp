@@ -1,2 +1,2 @@
-// A main of its own, in place of the tests'.
+// Defines main, which belongs to the tests.
 int main() { return 0; }

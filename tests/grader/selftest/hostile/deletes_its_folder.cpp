@@ -1,4 +1,4 @@
-// Nothing of its own is left to be graded, nor the report.
+// Deletes its own files and the report.
 #include <filesystem>
 static const bool done = [] {
   std::error_code error;

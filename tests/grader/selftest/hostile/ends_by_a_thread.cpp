@@ -1,4 +1,4 @@
-// A thread that ends the process well, in the middle of the test.
+// A thread ends the process with code 0 in the middle of the test.
 #include <chrono>
 #include <cstdlib>
 #include <thread>

@@ -1,4 +1,4 @@
-// 200 MB into each folder that it might write.
+// Writes 200 MB into each folder that it might be able to write.
 #include <cstdio>
 #include <string>
 static const bool done = [] {

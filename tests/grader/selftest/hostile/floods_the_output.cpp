@@ -1,4 +1,4 @@
-// 32 MB of lines.
+// Prints 32 MB of lines.
 #include <cstdio>
 #include <string>
 static const bool done = [] {

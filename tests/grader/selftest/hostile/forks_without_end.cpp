@@ -1,4 +1,4 @@
-// 300 processes; each of them ends by itself.
+// Starts 300 processes; each of them ends by itself.
 #include <unistd.h>
 static const bool done = [] {
   for (int i = 0; i < 300; ++i) {

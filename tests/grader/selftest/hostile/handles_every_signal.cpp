@@ -1,4 +1,4 @@
-// A handler for every signal, which ends the process well; then a crash.
+// Handles every signal by ending the process with code 0, then crashes.
 #define HOSTILE_IS_WHOLE
 #include <csignal>
 #include <cstdlib>

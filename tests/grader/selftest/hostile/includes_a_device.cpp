@@ -1,2 +1,2 @@
-// A file without an end.
+// Includes an endless file.
 #include "/dev/zero"

@@ -1,2 +1,2 @@
-// What the compiler was started with.
+// Includes the compiler's environment.
 #include "/proc/self/environ"

@@ -1,2 +1,2 @@
-// A file that never comes.
+// Includes standard input, which would block.
 #include "/dev/stdin"

@@ -1,5 +1,5 @@
-// Leaves the test's body for the function that called it, without a failure and without a check: each function of the lab looks
-// up the stack for the return address behind an indirect call, and jumps there.
+// Jumps from the test's body to its caller, without a failure and without a check. Each function of the lab searches
+// the stack for the return address behind an indirect call, and jumps there.
 #define HOSTILE_IS_WHOLE
 #include <cstdint>
 #include "accept.h"

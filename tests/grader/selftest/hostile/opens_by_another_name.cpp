@@ -1,4 +1,4 @@
-// Functions of the C library that open, start and end, under names that few know.
+// C library functions that open files, start and end processes, under little-known names.
 #include <unistd.h>
 extern "C" int __open(const char*, int, ...);
 extern "C" void* _IO_fopen(const char*, const char*);

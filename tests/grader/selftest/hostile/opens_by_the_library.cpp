@@ -1,4 +1,4 @@
-// What a file stream is made of.
+// Uses the buffer class of file streams.
 #include <fstream>
 static const bool done = [] {
   std::__basic_file<char> file(nullptr);

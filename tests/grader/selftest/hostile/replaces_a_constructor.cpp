@@ -1,3 +1,3 @@
-// The same by its own name: the errors of the tests do not come to be.
+// The same by its own name: the tests' exceptions are not constructed.
 #include <stdexcept>
 std::runtime_error::runtime_error(const std::string& what) : runtime_error(what.c_str()) {}

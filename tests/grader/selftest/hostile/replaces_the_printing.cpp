@@ -1,4 +1,5 @@
-// A function of the standard library for everybody: GoogleTest's report then tells of no failures. And a good end.
+// Replaces a function of the standard library in the whole program, so that GoogleTest's report has no failures and the
+// exit code is 0.
 #include <cstdlib>
 #include <cstring>
 #include <ostream>

@@ -1,4 +1,4 @@
-// A function that runs before the test program has copied its arguments.
+// Runs a function before the test program has copied its arguments.
 static void before_all(int count, char** arguments, char**) {
   for (int i = 1; i < count; ++i) arguments[i] = const_cast<char*>("--gtest_list_tests");
 }

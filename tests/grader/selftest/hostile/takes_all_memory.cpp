@@ -1,4 +1,4 @@
-// 8 GB of address space, 64 MB of it touched.
+// Allocates 8 GB of address space and writes to 64 MB of it.
 #include <cstdlib>
 #include <cstring>
 static const bool done = [] {

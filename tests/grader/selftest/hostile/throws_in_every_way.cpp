@@ -1,4 +1,4 @@
-// Exceptions that say nothing: without a type that anybody knows, without a text, and the end of the thread.
+// Throws exceptions without information: of an unknown type, without a text, and the end of the thread.
 #define HOSTILE_IS_WHOLE
 #include <pthread.h>
 #include <exception>

@@ -1,4 +1,5 @@
-// A type_info made by hand: the exception of a failed check, or of nothing at all, as if the harness had thrown it.
+// Builds a type_info to throw the exception of a failed check, or of no failure at all, as if the harness had thrown
+// it.
 #define HOSTILE_IS_WHOLE
 #include <cxxabi.h>
 #include <typeinfo>

@@ -1,4 +1,4 @@
-// A debugger on the process that judges it.
+// Attaches as a debugger to the process that judges it.
 #include <sys/ptrace.h>
 #include <unistd.h>
 static const bool done = [] {

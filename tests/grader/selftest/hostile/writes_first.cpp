@@ -1,4 +1,4 @@
-// A thread waits for the file of the report, writes a perfect one, and closes it before GoogleTest writes its own.
+// A thread waits for the report file, writes a perfect report, and closes it before GoogleTest writes its own.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -1,4 +1,4 @@
-// The perfect report, under the name that the command line tells.
+// Writes a perfect report under the name from the command line.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -1,4 +1,4 @@
-// The perfect report, into whatever is open: at the start, at every failure, and at the end.
+// Writes a perfect report to every open descriptor: at the start, at every failure, and at the end.
 #include <cstring>
 #include <exception>
 #include <unistd.h>
