@@ -73,7 +73,10 @@ struct Watch {
 thread_local Watch watch;
 constexpr std::size_t kFilled = 64 * 1024;  // so many bytes of each `new` mean nothing: memory is not zero
 
+constexpr std::size_t kTooLarge = std::size_t{1} << 38;  // a sanitizer ends the process instead of returning null
+
 void* take(std::size_t size, std::size_t alignment) {
+  if (size >= kTooLarge) throw std::bad_alloc();
   const std::size_t rubbish = size >= sizeof(lab::OverlappedEx) ? watch.rubbish : 0;
   if (watch.fails_after > 0 && size >= watch.fails_from && --watch.fails_after == 0) throw std::bad_alloc();
   if (watch.room != SIZE_MAX) {
@@ -101,7 +104,7 @@ void* take(std::size_t size, std::size_t alignment) {
 }
 
 // What was not freed while `keeps` was on; a leak checker finds it here.
-void* kept[256];
+void* volatile kept[256];  // volatile: nothing reads it but the leak checker
 std::size_t kept_count = 0;
 bool keep(void* memory) {
   std::size_t last = watch.count;  // the last `new` that gave this memory
@@ -129,15 +132,35 @@ void give_back_aligned(void* memory) {
 
 }  // namespace
 
-// All other forms of new and delete end in these.
+// All forms: the sanitizers' own forms of new[] do not call operator new.
 void* operator new(std::size_t size) { return take(size, 1); }
+void* operator new[](std::size_t size) { return take(size, 1); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return take(size, static_cast<std::size_t>(alignment));
 }
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return take(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept try {
+  return take(size, 1);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept try {
+  return take(size, 1);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
 void operator delete(void* memory) noexcept { give_back(memory); }
+void operator delete[](void* memory) noexcept { give_back(memory); }
 void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { give_back(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { give_back(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { give_back_aligned(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { give_back_aligned(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { give_back_aligned(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { give_back_aligned(memory); }
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
