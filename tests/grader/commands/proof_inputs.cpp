@@ -139,7 +139,10 @@ ProofInputs::ProofInputs(const Workspace& workspace, const std::vector<Lab>& lab
     : workspace_(workspace) {
   for (const Platform& platform : platforms) {
     std::vector<std::string> targets;
-    for (const Lab& lab : labs) targets.push_back(workspace.test_target(lab, true));
+    for (const Lab& lab : labs) {
+      targets.push_back(workspace.test_target(lab, true));
+      targets.push_back(lab.name + "_mutant_headers");  // the folder knows the mutants then
+    }
     const BuildResult built = build(workspace, build_folder(workspace, platform), targets, jobs, progress);
     if (built.interrupted) return;
     if (!built.ok) {
