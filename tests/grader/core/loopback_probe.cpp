@@ -16,10 +16,10 @@ namespace grader {
 namespace {
 
 #ifdef _WIN32
-using Handle = SOCKET;
+using SocketHandle = SOCKET;
 using Length = int;
-constexpr Handle kNone = INVALID_SOCKET;
-void close_socket(Handle handle) { ::closesocket(handle); }
+constexpr SocketHandle kNone = INVALID_SOCKET;
+void close_socket(SocketHandle handle) { ::closesocket(handle); }
 
 struct Winsock {
   Winsock() { ok = ::WSAStartup(MAKEWORD(2, 2), &data) == 0; }
@@ -30,10 +30,10 @@ struct Winsock {
   bool ok = false;
 };
 #else
-using Handle = int;
+using SocketHandle = int;
 using Length = socklen_t;
-constexpr Handle kNone = -1;
-void close_socket(Handle handle) { ::close(handle); }
+constexpr SocketHandle kNone = -1;
+void close_socket(SocketHandle handle) { ::close(handle); }
 
 struct Winsock {
   bool ok = true;
@@ -41,8 +41,8 @@ struct Winsock {
 #endif
 
 struct Socket {
-  Handle handle = kNone;
-  explicit Socket(Handle h) : handle(h) {}
+  SocketHandle handle = kNone;
+  explicit Socket(SocketHandle h) : handle(h) {}
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
   ~Socket() {

@@ -88,9 +88,9 @@ const GradedTest& chosen_test(const std::vector<GradedTest>& tests, const std::s
   for (const GradedTest& test : tests) {
     if (test.name == name || test.name.substr(test.name.find('.') + 1) == name) return test;
   }
-  std::string near;
-  for (const std::string& one : nearest(tests, name)) near += "\n  " + one;
-  throw UsageError("there is no test '" + name + "' in this lab. Similar names:" + near);
+  std::string suggestions;
+  for (const std::string& one : nearest(tests, name)) suggestions += "\n  " + one;
+  throw UsageError("there is no test '" + name + "' in this lab. Similar names:" + suggestions);
 }
 
 namespace {
